@@ -1,0 +1,30 @@
+"""What to say when an optional package is missing.
+
+Which extra brings a package is read from astrotl's own metadata, so the advice cannot go stale.
+"""
+
+from __future__ import annotations
+
+import re
+from importlib import metadata
+
+from astrotl.errors import MissingDependencyError
+
+_REQUIREMENT = re.compile(r"^([A-Za-z0-9._-]+).*extra == ['\"]([\w-]+)['\"]")
+
+
+def extra_of(package: str) -> str | None:
+    """Name the extra of astrotl that brings ``package``; None if none does."""
+    for line in metadata.requires("astrotl") or ():
+        match = _REQUIREMENT.match(line)
+        if match and match[1].replace("-", "_").lower() == package.replace("-", "_").lower():
+            return match[2]
+    return None
+
+
+def missing_dependency(error: ModuleNotFoundError, who: str) -> MissingDependencyError:
+    """Turn a failed import into advice on what to install."""
+    package = (error.name or "").partition(".")[0]
+    extra = extra_of(package)
+    remedy = f'pip install "astrotl[{extra}]"' if extra else f"pip install {package}"
+    return MissingDependencyError(f"{who} needs the package {package}, which is not installed: {remedy}", name=package)

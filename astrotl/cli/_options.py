@@ -1,0 +1,79 @@
+"""What several commands share: the options --config and --debug, progress bars, the images behind a store."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from astrotl.sources import ImageSource
+    from astrotl.store import FeatureStore
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def shared_options(function: F) -> F:
+    """Add --config and --debug to a command."""
+    config = click.option(
+        "--config",
+        type=click.Path(dir_okay=False),
+        metavar="FILE.toml",
+        is_eager=True,
+        expose_value=False,
+        callback=_read_config,
+        help="Take options from this file, from the table named like the command: [extract], [run.similar].",
+    )
+    debug = click.option("--debug", is_flag=True, expose_value=False, help="Show the whole traceback of an error.")
+    return config(debug(function))
+
+
+def _read_config(context: click.Context, _parameter: click.Parameter, path: str | None) -> None:
+    if path is None:
+        return
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"{path}: there is no such file")
+    with open(path, "rb") as file:
+        try:
+            table: Any = tomllib.load(file)
+        except tomllib.TOMLDecodeError as error:
+            raise ValueError(f"{path}: is not TOML ({error})") from error
+    for name in context.command_path.split()[1:]:
+        table = table.get(name, {})
+    known = {parameter.name: parameter for parameter in context.command.params}
+    for key in table:
+        if key.replace("-", "_") not in known:
+            raise ValueError(f"{path}: {context.command_path} has no option {key!r}")
+    context.default_map = {key.replace("-", "_"): value for key, value in table.items()}
+
+
+def bar(**settings: Any) -> Any:
+    """Make a progress bar with rate and time left, silent where nobody watches."""
+    # tqdm: the smallest bar that astronomers know from everywhere.
+    from tqdm import tqdm
+
+    return tqdm(disable=None, **settings)
+
+
+def comma_list(_context: click.Context, _parameter: click.Parameter, text: Any) -> tuple[str, ...] | None:
+    """Read ``g,r,i``; a list, as from a file, is taken as it is."""
+    if text is None:
+        return None
+    words = text.split(",") if isinstance(text, str) else text
+    return tuple(word.strip() for word in words if word.strip())
+
+
+def images_of(store: FeatureStore) -> ImageSource:
+    """Open the images again that a store was made from."""
+    from astrotl.sources import open_source
+
+    origin = store.provenance.get("origin")
+    if origin is None:
+        raise ValueError(f"plot: the images of {store.path} were in memory, so they cannot be shown")
+    source = open_source(**origin)
+    if len(source) != len(store) or (source.ids != store.ids).any():
+        raise ValueError(f"plot: the images in {origin['inputs']} are no longer those that {store.path} was made from")
+    return source

@@ -1,0 +1,92 @@
+"""``astrotl extract``: images, and perhaps a catalogue, into a feature store."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import time
+from concurrent.futures import Executor, ProcessPoolExecutor
+
+import click
+
+from astrotl.cli._options import bar, comma_list, shared_options
+
+
+@click.command()
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.option("-o", "--output", default="features.h5", show_default=True, help="The feature store.")
+@click.option("--catalog", metavar="TABLE", help="Positions to cut out of the inputs, which are then mosaics.")
+@click.option("--bands", callback=comma_list, metavar="g,r,i", help="The bands to read, in this order.")
+@click.option("--size", metavar="PIXELS|ANGLE", help='Width and height of the images: 64, or for mosaics "30 arcsec".')
+@click.option("--id-column", metavar="NAME", help="The catalogue's column of ids, if its name is unusual.")
+@click.option("--extractor", default="efficientnet-lite0", show_default=True, help='See "astrotl extractors".')
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A parameter of the extractor.")
+@click.option("--step", "steps", multiple=True, metavar="NAME:KEY=VALUE,...", help="A preprocessing step, in order.")
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="The number of processes.")
+@click.option("--block", type=click.IntRange(1), default=256, show_default=True, help="Images that are read at once.")
+@click.option("--overwrite", is_flag=True, help="Start anew if the store exists.")
+@shared_options
+def extract(
+    inputs: tuple[str, ...],
+    output: str,
+    catalog: str | None,
+    bands: tuple[str, ...] | None,
+    size: str | int | None,
+    id_column: str | None,
+    extractor: str,
+    settings: tuple[str, ...],
+    steps: tuple[str, ...],
+    workers: int,
+    block: int,
+    overwrite: bool,
+) -> None:
+    """Turn images into features.
+
+    INPUT is a file, a folder or a pattern of FITS, JPEG or PNG stamps, one stack (.npy, .npz, .h5), or BAND=PATTERN for
+    each band, where the part of the path that varies is the object's id. With --catalog the inputs are mosaics, out of
+    which the catalogue's positions are cut.
+
+    The first band becomes the network's red: name the reddest first for the usual colours.
+
+    \b
+    Stamps, one file an object:
+      astrotl extract stamps/ -o features.h5
+    Stamps, one file a band:
+      astrotl extract i='stamps/*/i.fits' r='stamps/*/r.fits' g='stamps/*/g.fits'
+    Mosaics and a catalogue:
+      astrotl extract g='frame-g-*.fits.bz2' r='frame-r-*.fits.bz2' i='frame-i-*.fits.bz2' \\
+          --catalog galaxies.csv --bands i,r,g --size "25 arcsec" -o features.h5
+    Own steps, another extractor:
+      astrotl extract stamps/ --step crop-centre:fraction=0.5 --step stretch \\
+          --extractor timm --set model=resnet50
+
+    Killed half-way? The same command again does the rest.
+    """
+    from astrotl._params import parse_call, parse_settings
+    from astrotl.extract import extract_features, make_extractor
+    from astrotl.preprocess import make_step
+    from astrotl.sources import open_source, parse_inputs
+
+    plan = [make_step(*parse_call(step)) for step in steps] or None
+    source = open_source(parse_inputs(inputs), catalog=catalog, bands=bands, size=size, id_column=id_column)
+    made = make_extractor(extractor, parse_settings(settings))
+    click.echo(f"{len(source):,} objects in the bands {', '.join(source.channels)}", err=True)
+    started = time.perf_counter()
+    with _pool(workers) as pool:
+        store = extract_features(
+            source, made, output, steps=plan, block=block, executor=pool, progress=bar, overwrite=overwrite
+        )
+    failed = store.failed()
+    for row in failed[:10]:
+        click.echo(f"  failed: {row['id']}: {row['reason']}", err=True)
+    if len(failed) > 10:
+        click.echo(f"  and {len(failed) - 10:,} more, listed by: astrotl info {output}", err=True)
+    taken = time.perf_counter() - started
+    click.echo(f"{output}: {len(store) - len(failed):,} x {store.shape[1]:,} features ({taken:.1f} s)")
+
+
+def _pool(workers: int) -> contextlib.AbstractContextManager[Executor | None]:
+    if workers == 1:
+        return contextlib.nullcontext()
+    # A forked child would inherit the threads of torch half-way; a spawned one starts clean.
+    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))

@@ -1,0 +1,30 @@
+"""``astrotl index``: a store into an Annoy index."""
+
+from __future__ import annotations
+
+import click
+
+from astrotl.cli._options import bar, shared_options
+
+
+@click.command()
+@click.argument("store", metavar="STORE")
+@click.option("-o", "--output", metavar="FILE.ann", help="The index; by default beside the store, where it is found.")
+@click.option("--metric", type=click.Choice(["angular", "euclidean"]), default="angular", show_default=True)
+@click.option("--trees", type=click.IntRange(1), default=50, show_default=True, help="More are slower and find more.")
+@shared_options
+def index(store: str, output: str | None, metric: str, trees: int) -> None:
+    """Build an index of neighbours, which makes every search of a large store fast.
+
+    \b
+      astrotl index features.h5
+      astrotl index features.h5 --metric euclidean --trees 100
+
+    Without an index a store is searched exactly, which takes about a second for each 100,000 objects.
+    """
+    from astrotl.index import AnnoyIndex
+    from astrotl.store import FeatureStore
+
+    made = AnnoyIndex.build(FeatureStore(store), output, metric=metric, trees=trees, progress=bar)
+    recall = made.recall(10, 100)
+    click.echo(f"{made.path}: {len(made):,} objects, {metric}, finds {recall:.1%} of the true ten nearest")

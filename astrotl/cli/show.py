@@ -1,0 +1,170 @@
+"""``astrotl info``, ``tasks``, ``extractors`` and ``plugins``: what there is."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import click
+
+from astrotl.cli._options import shared_options
+
+
+@click.command()
+@click.argument("file", metavar="FILE")
+@shared_options
+def info(file: str) -> None:
+    """Say what a file is: a store, an index, a table, a FITS file, a picture or a stack.
+
+    \b
+      astrotl info features.h5
+      astrotl info frame-g.fits.bz2
+    """
+    if not os.path.isfile(file):
+        raise FileNotFoundError(f"{file}: there is no such file")
+    lower = file.lower()
+    if lower.endswith((".h5", ".hdf5")):
+        _show_store(file)
+    elif lower.endswith(".ann"):
+        _show_index(file)
+    elif lower.endswith((".ecsv", ".csv", ".vot", ".xml", ".parquet")):
+        _show_table(file)
+    else:
+        _show_images(file)
+
+
+def _show_store(file: str) -> None:
+    import h5py
+
+    from astrotl.store import FORMAT, FeatureStore
+
+    if h5py.is_hdf5(file):
+        with h5py.File(file, "r") as content:
+            if content.attrs.get("format") != FORMAT:
+                _show_images(file)
+                return
+    store = FeatureStore(file)
+    made = store.provenance
+    failed = store.failed()
+    click.echo(f"{file}: feature store")
+    _lines(
+        objects=f"{len(store):,}, of which {len(store.done()):,} done and {len(failed):,} failed",
+        features=f"{store.shape[1]:,} each",
+        extractor=_called(made.get("extractor", {}).get("class", "?").rpartition(":")[2], made.get("extractor", {}).get("parameters", {})),
+        steps=", ".join(_called(step["step"], step["parameters"]) for step in made.get("steps", [])) or "none",
+        bands=", ".join(made.get("source", {}).get("channels", [])),
+        images=(made.get("origin") or {}).get("inputs", "in memory"),
+        created=made.get("created", "?"),
+        versions=", ".join(f"{name} {version}" for name, version in made.get("versions", {}).items()),
+        uuid=store.uuid,
+    )
+    for row in failed:
+        click.echo(f"  failed: {row['id']}: {row['reason']}")
+
+
+def _show_index(file: str) -> None:
+    from astrotl.index.annoy import read_note
+
+    click.echo(f"{file}: index of neighbours")
+    _lines(**{key: value for key, value in read_note(file).items() if key != "format"})
+
+
+def _show_table(file: str) -> None:
+    from astrotl.tables import read_table
+
+    table = read_table(file)
+    click.echo(f"{file}: table of {len(table):,} rows")
+    for name in table.colnames:
+        column = table[name]
+        unit = f" [{column.unit}]" if getattr(column, "unit", None) else ""
+        about = getattr(column.info, "description", None)
+        click.echo(f"  {name}{unit}: {about or column.dtype.name}")
+    if "astrotl" in table.meta:
+        _lines(**table.meta["astrotl"])
+
+
+def _show_images(file: str) -> None:
+    from astrotl.sources import open_source
+
+    source = open_source(file)
+    batch = source[:1].read()
+    height, width = batch.data.shape[2:]
+    click.echo(f"{file}: {'image' if len(source) == 1 else f'stack of {len(source):,} images'} of {width} x {height} px")
+    _lines(bands=", ".join(source.channels))
+
+
+@click.command()
+@shared_options
+def tasks() -> None:
+    """List the questions that can be asked of a store."""
+    from astrotl.plugins import load_task
+
+    _list("tasks", load_task)
+    click.echo('\n"astrotl run TASK --help" says more.')
+
+
+@click.command()
+@click.argument("name", required=False)
+@shared_options
+def extractors(name: str | None) -> None:
+    """List what turns images into features, or the parameters of one.
+
+    \b
+      astrotl extractors
+      astrotl extractors timm
+    """
+    from astrotl.plugins import load_extractor
+
+    if name is None:
+        _list("extractors", load_extractor)
+        click.echo('\n"astrotl extractors NAME" lists the parameters that --set takes.')
+        return
+    _show_parameters(load_extractor(name), name)
+
+
+def _show_parameters(cls: type, name: str) -> None:
+    import inspect
+
+    from astrotl._params import parameter_docs, summary
+
+    click.echo(f"{name}: {summary(cls)}")
+    docs = parameter_docs(cls)
+    for parameter in inspect.signature(cls).parameters.values():
+        default = "" if parameter.default is parameter.empty else f" [{parameter.default}]"
+        click.echo(f"  --set {parameter.name}={default}")
+        click.echo(click.wrap_text(docs.get(parameter.name, ""), 96, "      ", "      "))
+
+
+@click.command()
+@shared_options
+def plugins() -> None:
+    """List the plugins that were found, and those that were left out with the reason."""
+    from astrotl import plugins as found
+
+    for plugin in found.plugins():
+        click.echo(f"{plugin.name} ({plugin.distribution})")
+        _lines(extractors=", ".join(plugin.extractors) or "none", tasks=", ".join(plugin.tasks) or "none")
+    for broken in found.broken_plugins():
+        click.echo(f"{broken.name} ({broken.distribution}) is left out: {broken.cause}")
+
+
+def _list(kind: str, load: Any) -> None:
+    from astrotl._params import summary
+    from astrotl.errors import AstrotlError
+    from astrotl.plugins import plugins as found
+
+    for name in sorted({name for plugin in found() for name in getattr(plugin, kind)}):
+        try:
+            about = summary(load(name))
+        except AstrotlError as error:
+            about = f"not usable: {error}"
+        click.echo(f"{name:20} {about}")
+
+
+def _called(name: str, parameters: dict[str, Any]) -> str:
+    return f"{name}({', '.join(f'{key}={value}' for key, value in parameters.items() if value is not None)})"
+
+
+def _lines(**entries: Any) -> None:
+    for name, value in entries.items():
+        click.echo(f"  {name:11} {value}")

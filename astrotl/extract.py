@@ -1,0 +1,269 @@
+"""The verb: images through steps and an extractor into a store, block by block."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from datetime import UTC, datetime
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+
+from astrotl import plugins
+from astrotl._params import construct, tuples
+from astrotl.errors import AstrotlWarning, ImageError, StoreMismatchError
+from astrotl.extractors import Extractor
+from astrotl.preprocess import Step, step_from_signature, step_signature
+from astrotl.sources import ImageSource
+from astrotl.store import FeatureStore
+
+__all__ = ["extract_features", "extractor_of", "features_like", "make_extractor"]
+
+log = logging.getLogger(__name__)
+
+#: The packages whose versions are written down with the features.
+_VERSIONS = ("astrotl", "numpy", "scipy", "astropy", "torch", "timm", "openvino")
+
+
+def extract_features(
+    source: ImageSource,
+    extractor: Extractor | str,
+    path: str | os.PathLike[str],
+    *,
+    steps: Sequence[Step] | None = None,
+    block: int = 256,
+    executor: Executor | None = None,
+    window: int = 16,
+    progress: Callable[..., Any] | None = None,
+    overwrite: bool = False,
+) -> FeatureStore:
+    """Turn images into features and keep them in a store.
+
+    Called again after a kill, it does what is missing. An image that cannot be read costs its own row alone, which
+    `FeatureStore.failed` lists with the reason; it is tried again by the next call.
+
+    Parameters
+    ----------
+    source : `~astrotl.sources.ImageSource`
+        The images.
+    extractor : `~astrotl.extractors.Extractor` or str
+        What makes the features, or its name.
+    path : path
+        The store. If it exists it must have been made with the same source, steps and extractor.
+    steps : sequence of step, optional
+        What to do with the images first; by default what suits the extractor. The size and the number of channels that
+        the extractor expects are seen to in any case.
+    block : int, optional
+        How many images are read, and written, at once.
+    executor : `~concurrent.futures.Executor`, optional
+        Where the work is done: a pool of threads or processes, or that of a Dask client. By default here.
+    window : int, optional
+        How many blocks an executor is given ahead of the one that is written.
+    progress : callable, optional
+        Something like ``tqdm``: called with ``total``, ``initial`` and ``unit``, it returns an object with ``update``
+        and ``close``.
+    overwrite : bool, optional
+        Whether to start anew if the store exists.
+
+    Returns
+    -------
+    `~astrotl.FeatureStore`
+        The store, with every row done or failed.
+
+    Examples
+    --------
+    >>> from astrotl import extract_features, simulate
+    >>> from astrotl.sources import ArraySource
+    >>> batch, truth = simulate.stamps(20, seed=1)
+    >>> store = extract_features(ArraySource(batch.data), "profiles", "galaxies.h5")
+    >>> len(store.done())
+    20
+    """
+    if block < 1:
+        raise ValueError(f"block: must be 1 or more, got {block}")
+    if isinstance(extractor, str):
+        extractor = make_extractor(extractor)
+    plan = (*(extractor.default_steps() if steps is None else steps), *extractor.input.steps())
+    if overwrite and os.path.exists(path):
+        os.unlink(FeatureStore(path).path)
+    store = FeatureStore.open_or_create(
+        path,
+        source.ids,
+        extractor.dim,
+        _provenance(source, plan, extractor),
+        block=block,
+        positions=_positions(source),
+    )
+    missing = store.missing()
+    bar = progress(total=len(store), initial=len(store) - len(missing), unit="img") if progress else None
+    try:
+        for rows, features, failed in _finished(source, plan, extractor, _blocks(missing, store.block), executor, window, store.path):
+            reasons = {int(rows[local]): why for local, why in failed.items()}
+            store.write(np.delete(rows, list(failed)), features, reasons)
+            if bar is not None:
+                bar.update(len(rows))
+    finally:
+        if bar is not None:
+            bar.close()
+    _report(store)
+    return store
+
+
+def make_extractor(name: str, parameters: Mapping[str, Any] | None = None) -> Extractor:
+    """Make the extractor of this name, as plugins or astrotl itself bring it."""
+    made: Extractor = construct(plugins.load_extractor(name), name, parameters or {})
+    return made
+
+
+def extractor_of(store: FeatureStore) -> Extractor:
+    """Make the extractor again that a store was made with."""
+    signature = store.provenance["extractor"]
+    for plugin in plugins.plugins():
+        for name, target in plugin.extractors.items():
+            if target == signature["class"]:
+                made = make_extractor(name, {key: tuples(value) for key, value in signature["parameters"].items()})
+                if made.signature() != signature:
+                    raise StoreMismatchError(f"{store.path}: was made with other weights or another version of {name}; extract it again")
+                return made
+    raise StoreMismatchError(f"{store.path}: was made with {signature['class']}, which no installed plugin brings; install it")
+
+
+def features_like(store: FeatureStore, source: ImageSource) -> np.ndarray:
+    """Turn new images into features by the steps and the extractor of a store.
+
+    Parameters
+    ----------
+    store : `~astrotl.FeatureStore`
+        The store to follow.
+    source : `~astrotl.sources.ImageSource`
+        The new images, with the same bands in the same order.
+
+    Returns
+    -------
+    `~numpy.ndarray`
+        ``(n, dim)`` float32.
+    """
+    bands = store.provenance["source"]["channels"]
+    if len(source.channels) != len(bands):
+        raise ValueError(
+            f"query: has {len(source.channels)} bands ({', '.join(source.channels)}), but {store.path} was made from "
+            f"{len(bands)} ({', '.join(bands)})"
+        )
+    steps = tuple(step_from_signature(signature) for signature in store.provenance["steps"])
+    features, failed = extract_block(source, steps, extractor_of(store))
+    if failed:
+        raise ImageError(next(iter(failed.values())))
+    return features
+
+
+def extract_block(source: ImageSource, steps: Sequence[Step], extractor: Extractor) -> tuple[np.ndarray, dict[int, str]]:
+    """Read, prepare and extract one block: the features of what could be read, and the rows that could not."""
+    batch = source.read()
+    failed = {row: batch.failed[name] for row, name in enumerate(batch.ids.tolist()) if name in batch.failed}
+    for row in np.flatnonzero(~np.isfinite(batch.data).any(axis=(1, 2, 3))).tolist():
+        failed.setdefault(row, "has no data: every pixel is NaN")
+    if failed:
+        batch = batch.select(np.delete(np.arange(len(batch)), list(failed)))
+    for step in steps:
+        batch = step(batch)
+    return extractor.extract(batch), failed
+
+
+Block = tuple[np.ndarray, np.ndarray, dict[int, str]]
+
+
+def _finished(
+    source: ImageSource,
+    steps: Sequence[Step],
+    extractor: Extractor,
+    blocks: Iterator[np.ndarray],
+    executor: Executor | None,
+    window: int,
+    path: str,
+) -> Iterator[Block]:
+    """Yield the blocks as they are finished, here or by an executor that is kept ``window`` blocks ahead."""
+    if executor is None:
+        for rows in blocks:
+            with _noted(source, rows, path):
+                yield rows, *extract_block(_part(source, rows), steps, extractor)
+        return
+    flying: dict[Future[Any], np.ndarray] = {}
+    try:
+        while True:
+            while len(flying) < window and (rows := next(blocks, None)) is not None:
+                flying[executor.submit(extract_block, _part(source, rows), steps, extractor)] = rows
+            if not flying:
+                return
+            for future in wait(flying, return_when=FIRST_COMPLETED).done:
+                rows = flying.pop(future)
+                with _noted(source, rows, path):
+                    yield rows, *future.result()
+    finally:
+        for future in flying:
+            future.cancel()
+
+
+class _noted:  # noqa: N801
+    """Say of an error which rows were being done."""
+
+    def __init__(self, source: ImageSource, rows: np.ndarray, path: str) -> None:
+        ids = source.ids[rows[[0, -1]]]
+        self._note = f"while extracting rows {rows[0]}:{rows[-1] + 1} (ids {ids[0]} to {ids[1]}) of {path}"
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, Exception):
+            error.add_note(self._note)
+
+
+def _blocks(missing: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    """Split the missing rows at multiples of the block, so that a rerun does the very same batches."""
+    if len(missing):
+        yield from np.split(missing, np.flatnonzero(np.diff(missing // size)) + 1)
+
+
+def _part(source: ImageSource, rows: np.ndarray) -> ImageSource:
+    contiguous = len(rows) == rows[-1] - rows[0] + 1
+    return source[int(rows[0]) : int(rows[-1]) + 1] if contiguous else source[rows]
+
+
+def _provenance(source: ImageSource, steps: Sequence[Step], extractor: Extractor) -> dict[str, Any]:
+    installed = {}
+    for package in _VERSIONS:
+        try:
+            installed[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return {
+        "source": source.signature(),
+        "steps": [step_signature(step) for step in steps],
+        "extractor": extractor.signature(),
+        "origin": source.origin,
+        "versions": installed,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _positions(source: ImageSource) -> np.ndarray | None:
+    table = source.table()
+    return np.stack([table["ra"], table["dec"]], axis=1) if {"ra", "dec"} <= set(table.colnames) else None
+
+
+def _report(store: FeatureStore) -> None:
+    failed = store.failed()
+    if not len(failed):
+        return
+    first = f"{failed['id'][0]}: {failed['reason'][0]}"
+    if len(failed) == len(store):
+        raise ImageError(f"none of the {len(store):,} images could be read; the first, {first}")
+    warnings.warn(
+        f"{len(failed):,} of {len(store):,} objects have no features (store.failed() lists them); the first, {first}",
+        AstrotlWarning,
+        stacklevel=3,
+    )

@@ -1,0 +1,129 @@
+"""The interface of everything that turns images into features."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+
+from astrotl._params import Recipe, parameters, plain
+from astrotl.errors import ContractError
+from astrotl.images import ImageBatch
+from astrotl.preprocess import Combine, FillNoData, Resize, Stretch
+
+__all__ = ["Extractor", "InputSpec"]
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """What an extractor expects of its images; None means that anything will do.
+
+    Parameters
+    ----------
+    channels : int, optional
+        The number of channels.
+    size : int, optional
+        The width and height in pixels.
+    value_range : tuple of float, optional
+        The range of the values.
+    missing : bool, optional
+        Whether NaN is understood as "no data".
+    """
+
+    channels: int | None = None
+    size: int | None = None
+    value_range: tuple[float, float] | None = None
+    missing: bool = False
+
+    def steps(self) -> tuple[Callable[[ImageBatch], ImageBatch], ...]:
+        """The last steps, that bring any images to the expected channels and size and leave no NaN."""
+        steps: list[Callable[[ImageBatch], ImageBatch]] = []
+        if not self.missing:
+            steps.append(FillNoData())
+        if self.channels is not None:
+            steps.append(Combine("spread", channels=self.channels))
+        if self.size is not None:
+            steps.append(Resize(self.size))
+        return tuple(steps)
+
+    def check(self, batch: ImageBatch, who: str) -> None:
+        """Refuse images that are not as expected, saying what to do."""
+        _, channels, height, width = batch.data.shape
+        if self.channels is not None and channels != self.channels:
+            raise ValueError(f"images: {who} expects {self.channels} channels, got {channels}; add the step combine")
+        if self.size is not None and (height, width) != (self.size, self.size):
+            raise ValueError(f"images: {who} expects {self.size} x {self.size} px, got {width} x {height}; add the step resize")
+        if not self.missing and not np.isfinite(batch.data).all():
+            raise ValueError(f"images: {who} cannot take NaN or infinite pixels; add the step fill-no-data")
+        if self.value_range is not None and len(batch):
+            low, high = self.value_range
+            slack = 1e-3 * (high - low)
+            if batch.data.min() < low - slack or batch.data.max() > high + slack:
+                raise ValueError(
+                    f"images: {who} expects values from {low:g} to {high:g}, got {batch.data.min():g} to "
+                    f"{batch.data.max():g}; add a stretch, such as percentile and asinh"
+                )
+
+
+class Extractor(Recipe, ABC):
+    """Turns a batch of images into one feature vector each.
+
+    A subclass stores its parameters in ``__init__`` under their own names and does nothing else there, so that it
+    travels to another process as a recipe. It gives `dim` and `input`, and writes `_extract`.
+
+    Examples
+    --------
+    An extractor of one number, the mean of each image:
+
+    >>> import numpy as np
+    >>> from astrotl import Extractor, ImageBatch, InputSpec
+    >>> class Mean(Extractor):
+    ...     dim = 1
+    ...     input = InputSpec()
+    ...     def _extract(self, images):
+    ...         return images.mean(axis=(1, 2, 3))[:, None]
+    >>> batch = ImageBatch(np.ones((2, 1, 4, 4)), ["a", "b"], ("r",))
+    >>> Mean().extract(batch).tolist()
+    [[1.0], [1.0]]
+    """
+
+    #: The length of the feature vectors.
+    dim: int
+    #: What the images must be like.
+    input: InputSpec
+
+    def _extract(self, images: np.ndarray) -> np.ndarray:
+        """Turn ``(n, channel, y, x)`` float32 images, as `input` promises them, into ``(n, dim)`` numbers."""
+        raise ContractError(f"{type(self).__name__} promised to turn images into features, but has no _extract")
+
+    def default_steps(self) -> tuple[Callable[[ImageBatch], ImageBatch], ...]:
+        """The steps taken when the user names none; `InputSpec.steps` follow in any case."""
+        return (Stretch(),) if self.input.value_range == (0, 1) else ()
+
+    def signature(self) -> dict[str, Any]:
+        """Say in JSON what decides the features."""
+        cls = type(self)
+        return {"class": f"{cls.__module__}:{cls.__qualname__}", "parameters": plain(parameters(self))}
+
+    @final
+    def extract(self, batch: ImageBatch) -> np.ndarray:
+        """Turn a batch into ``(n, dim)`` float32 features, checking what goes in and what comes out."""
+        who = type(self).__name__
+        self.input.check(batch, who)
+        if not len(batch):
+            return np.empty((0, self.dim), dtype=np.float32)
+        features = np.asarray(self._extract_batch(batch))
+        if features.shape != (len(batch), self.dim):
+            raise ContractError(f"{who} promised features of shape {(len(batch), self.dim)}, but gave {features.shape}")
+        if features.dtype.kind not in "fiu":
+            raise ContractError(f"{who} promised numbers, but gave the type {features.dtype}")
+        if not np.isfinite(features).all():
+            bad = batch.ids[~np.isfinite(features).all(axis=1)]
+            raise ContractError(f"{who} promised finite features, but gave NaN or infinity for {len(bad)} images, first {bad[0]}")
+        return features.astype(np.float32, copy=False)
+
+    def _extract_batch(self, batch: ImageBatch) -> np.ndarray:
+        return self._extract(batch.data)

@@ -1,0 +1,80 @@
+"""Several extractors, or several views of one, side by side in one feature vector."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from astrotl import plugins
+from astrotl.extractors.base import Extractor, InputSpec
+from astrotl.images import ImageBatch
+from astrotl.preprocess import CropCentre
+
+__all__ = ["Concat"]
+
+
+class Concat(Extractor):
+    """Puts the features of several extractors side by side, each block scaled to the same length.
+
+    Parameters
+    ----------
+    parts : sequence of Extractor or str
+        The extractors, or their names. ``"NAME@FRACTION"`` shows an extractor only this central fraction of the image:
+        ``["efficientnet-lite0", "efficientnet-lite0@0.4"]`` is a network on the whole stamp and on its tight centre.
+    weights : sequence of float, optional
+        The length to which each block is scaled; 1 by default. The squared distance between two objects is the sum of
+        those of the blocks.
+
+    Examples
+    --------
+    >>> from astrotl import Concat, simulate
+    >>> both = Concat(["profiles", "profiles@0.5"])
+    >>> batch, truth = simulate.stamps(4, seed=1)
+    >>> both.extract(batch).shape
+    (4, 56)
+    """
+
+    input = InputSpec(missing=True)
+
+    def __init__(self, parts: Sequence[Extractor | str], weights: Sequence[float] | None = None) -> None:
+        self.parts = parts
+        self.weights = weights
+
+    @functools.cached_property
+    def _views(self) -> list[tuple[Extractor, CropCentre | None, float]]:
+        if isinstance(self.parts, str) or not self.parts:
+            raise ValueError(f"parts: expected a list of extractors or their names, got {self.parts!r}")
+        weights = [1.0] * len(self.parts) if self.weights is None else list(self.weights)
+        if len(weights) != len(self.parts) or min(weights) <= 0:
+            raise ValueError(f"weights: expected {len(self.parts)} positive numbers, got {self.weights}")
+        return [(*_view(part), weight) for part, weight in zip(self.parts, weights, strict=True)]
+
+    @property
+    def dim(self) -> int:  # type: ignore[override]
+        """The number of features of all parts together."""
+        return sum(extractor.dim for extractor, _, _ in self._views)
+
+    def signature(self) -> dict[str, Any]:
+        """Say in JSON what decides the features, those of every part."""
+        return {**super().signature(), "parts": [extractor.signature() for extractor, _, _ in self._views]}
+
+    def _extract_batch(self, batch: ImageBatch) -> np.ndarray:
+        return np.concatenate([self._block(batch, *view) for view in self._views], axis=1)
+
+    def _block(self, batch: ImageBatch, extractor: Extractor, crop: CropCentre | None, weight: float) -> np.ndarray:
+        for step in (*((crop,) if crop else ()), *extractor.default_steps(), *extractor.input.steps()):
+            batch = step(batch)
+        features = extractor.extract(batch)
+        lengths = np.linalg.norm(features, axis=1, keepdims=True)
+        return features * (weight / np.where(lengths == 0, 1, lengths))
+
+
+def _view(part: Extractor | str) -> tuple[Extractor, CropCentre | None]:
+    if isinstance(part, Extractor):
+        return part, None
+    name, at, fraction = part.partition("@")
+    extractor: Extractor = plugins.load_extractor(name)()
+    return extractor, CropCentre(fraction=float(fraction)) if at else None

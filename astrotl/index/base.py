@@ -1,0 +1,87 @@
+"""What every index of neighbours promises."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from astrotl.store import FeatureStore
+
+__all__ = ["METRICS", "Index"]
+
+#: ``angular`` is the length of the chord between two unit vectors, ``sqrt(2 - 2 cos)``.
+METRICS = ("angular", "euclidean")
+
+
+class Index(ABC):
+    """Finds the nearest neighbours of feature vectors among the done rows of a store."""
+
+    store: FeatureStore
+    metric: str
+    kind: ClassVar[str]
+
+    @classmethod
+    @abstractmethod
+    def build(
+        cls, store: FeatureStore, path: str | os.PathLike[str] | None = None, *, metric: str = "angular", **settings: Any
+    ) -> Self:
+        """Make the index of a store."""
+
+    @abstractmethod
+    def _query(self, vectors: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Find ``k`` rows, nearest first, and their distances, for finite float32 vectors."""
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def rows(self) -> np.ndarray:
+        """The rows of the store that are in the index."""
+        return self._rows
+
+    _rows: np.ndarray
+
+    def query(self, vectors: npt.ArrayLike, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Find the nearest neighbours of some vectors.
+
+        Parameters
+        ----------
+        vectors : array_like
+            ``(n, dim)`` finite numbers.
+        k : int
+            How many neighbours; no more than there are are returned.
+
+        Returns
+        -------
+        rows, distances : `~numpy.ndarray`
+            ``(n, k)`` rows of the store, nearest first, and their distances.
+        """
+        values = np.atleast_2d(np.asarray(vectors, dtype=np.float32))
+        if values.shape[1] != self.store.shape[1]:
+            raise ValueError(f"vectors: expected {self.store.shape[1]} features, got {values.shape[1]}")
+        if not np.isfinite(values).all():
+            raise ValueError("vectors: must be finite")
+        if k < 1:
+            raise ValueError(f"k: must be 1 or more, got {k}")
+        return self._query(values, min(k, len(self)))
+
+    def recall(self, k: int = 10, sample: int = 200, *, seed: int = 0) -> float:
+        """Measure on a random sample which fraction of the true k nearest neighbours the index finds."""
+        from astrotl.index.exact import ExactIndex
+
+        some = np.random.default_rng(seed).choice(self.rows, min(sample, len(self)), replace=False)
+        vectors = self.store.features(np.sort(some))
+        found, _ = self.query(vectors, k)
+        true, _ = ExactIndex.build(self.store, metric=self.metric).query(vectors, k)
+        return float(np.mean([len(np.intersect1d(a, b)) for a, b in zip(found, true, strict=True)]) / true.shape[1])
+
+
+def validate_metric(metric: str) -> str:
+    """Refuse an unknown metric."""
+    if metric not in METRICS:
+        raise ValueError(f"metric: must be one of {', '.join(METRICS)}, got {metric!r}")
+    return metric

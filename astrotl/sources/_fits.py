@@ -1,0 +1,115 @@
+"""The one place that opens FITS files: which extensions are images, their pixels, their sky coordinates."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from astropy.utils.exceptions import AstropyWarning
+from astropy.wcs import WCS
+
+from astrotl.errors import ImageError
+
+FITS_ENDINGS = (".fits", ".fit", ".fts")
+PACKED_ENDINGS = (".gz", ".bz2", ".z")
+
+#: Extensions that accompany an image and are not a band of it.
+_COMPANIONS = {
+    "bpm", "catalog", "dq", "err", "error", "exp", "flag", "flags", "invvar", "ivar", "mask", "msk", "rms", "seg",
+    "segm", "sigma", "sky", "unc", "uncert", "var", "variance", "weight", "wgt", "wht", "wt",
+}  # fmt: skip
+
+
+@contextlib.contextmanager
+def quiet_astropy() -> Iterator[None]:
+    """Keep astropy from warning once a file about the small sins of headers."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AstropyWarning)
+        yield
+
+
+@contextlib.contextmanager
+def open_fits(path: str, *, memmap: bool = False) -> Iterator[fits.HDUList]:
+    """Open a file; whatever goes wrong with it, now or while reading, becomes one line that names it."""
+    with reading(path), quiet_astropy(), fits.open(path, memmap=memmap) as hdus:
+        yield hdus
+
+
+@contextlib.contextmanager
+def reading(path: str) -> Iterator[None]:
+    """Turn whatever goes wrong with a file into one line that names it."""
+    try:
+        yield
+    except ImageError:
+        raise
+    except FileNotFoundError as error:
+        raise ImageError(f"{path}: there is no such file") from error
+    except PermissionError as error:
+        raise ImageError(f"{path}: may not be read (permission denied)") from error
+    except Exception as error:
+        raise ImageError(f"{path}: {_why(error)}") from error
+
+
+def image_hdus(hdus: fits.HDUList, path: str) -> list[tuple[int, Any]]:
+    """List the extensions that hold images, leaving out weights, masks and the like when there is something else."""
+    images = [(number, hdu) for number, hdu in enumerate(hdus) if hdu.is_image and sum(n > 1 for n in shape(hdu)) >= 2]
+    science = [(number, hdu) for number, hdu in images if hdu.name.lower() not in _COMPANIONS]
+    if not images:
+        raise ImageError(f"{path}: holds no image, only {_contents(hdus)}; give the image file itself")
+    return science or images
+
+
+def shape(hdu: Any) -> tuple[int, ...]:
+    """Give the shape of an image extension, which the header alone tells."""
+    return tuple(hdu.shape)
+
+
+def pixels(hdu: Any, path: str) -> np.ndarray:
+    """Read an image as ``(plane, y, x)`` float32, without the axes of length one that radio images carry."""
+    data = hdu.data
+    if data is None or data.dtype.kind not in "fiub":
+        raise ImageError(f"{path}: extension {hdu.name or 'PRIMARY'} does not hold real numbers")
+    data = np.asarray(data, dtype=np.float32)
+    data = data.reshape([n for n in data.shape[:-2] if n > 1] + list(data.shape[-2:]))
+    if data.ndim > 3:
+        raise ImageError(f"{path}: has {data.ndim} axes longer than one, {data.shape}; cut out one cube or plane first")
+    return data[None] if data.ndim == 2 else data
+
+
+def part(hdu: Any, where: tuple[int | slice, ...], path: str) -> np.ndarray:
+    """Read a part of an image out of an open file."""
+    header = hdu.header
+    plain = not isinstance(hdu, fits.CompImageHDU) and not {"BSCALE", "BZERO", "BLANK"} & set(header)
+    with reading(path):
+        # The memory map is far faster, but astropy has none for pixels that must be scaled or unpacked.
+        return np.asarray((hdu.data if plain else hdu.section)[where])
+
+
+def celestial_wcs(header: fits.Header) -> WCS | None:
+    """Read the sky coordinates of an image; None if it has none."""
+    if "PC001001" in header and "PC1_1" not in header:
+        # Pan-STARRS still writes the matrix as an early draft of the standard spelt it.
+        header = header.copy()
+        for i in (1, 2):
+            for j in (1, 2):
+                header[f"PC{i}_{j}"] = header[f"PC{i:03d}{j:03d}"]
+    wcs = WCS(header)
+    return wcs.celestial if wcs.has_celestial else None
+
+
+def _contents(hdus: fits.HDUList) -> str:
+    kinds = [type(hdu).__name__.replace("HDU", "") for hdu in hdus]
+    return ", ".join(f"{hdu.name or kind} ({kind})" for hdu, kind in zip(hdus, kinds, strict=True)) or "nothing"
+
+
+def _why(error: Exception) -> str:
+    text = (str(error) or type(error).__name__).strip().splitlines()[0]
+    if "No SIMPLE card" in text or "Empty or corrupt FITS" in text or "END card" in text:
+        return "is not a FITS file, or is damaged at its start; download it again"
+    if any(sign in text for sign in ("too small", "mmap length", "ended before", "truncated", "end-of-stream", "reshape", "past")):
+        return f"is truncated; download it again ({text})"
+    return f"cannot be read as FITS ({type(error).__name__}: {text})"

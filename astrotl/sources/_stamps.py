@@ -1,0 +1,73 @@
+"""Reads one stamp, FITS or everyday picture, as planes with names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePath
+
+import numpy as np
+
+from astrotl.errors import ImageError
+from astrotl.sources import _fits
+
+PICTURE_ENDINGS = (".jpg", ".jpeg", ".png")
+
+
+@dataclass(frozen=True, eq=False)
+class Stamp:
+    """The planes of one file; the names are None where the file does not name them."""
+
+    planes: np.ndarray
+    names: tuple[str, ...] | None
+    value_range: tuple[float, float] | None = None
+
+
+def split_name(path: str) -> tuple[str, str]:
+    """Split a file's name into its stem and its ending, ``.fits.gz`` being one ending."""
+    name = PurePath(path).name
+    stem, dot, ending = name.rpartition(".")
+    if dot and f".{ending.lower()}" in (*_fits.PACKED_ENDINGS, ".fz"):
+        inner, inner_dot, inner_ending = stem.rpartition(".")
+        if inner_dot and f".{inner_ending.lower()}" in _fits.FITS_ENDINGS:
+            return inner, f".{inner_ending}.{ending}".lower()
+    return (stem, f".{ending}".lower()) if stem else (name, "")
+
+
+def is_stamp(path: str) -> bool:
+    """Say whether the name is that of a FITS file or a picture."""
+    ending = split_name(path)[1]
+    return ending in PICTURE_ENDINGS or ending == ".fz" or ending.startswith(_fits.FITS_ENDINGS)
+
+
+def read_stamp(path: str) -> Stamp:
+    """Read all image planes of one file."""
+    return _read_picture(path) if split_name(path)[1] in PICTURE_ENDINGS else _read_fits(path)
+
+
+def _read_fits(path: str) -> Stamp:
+    with _fits.open_fits(path) as hdus:
+        images = _fits.image_hdus(hdus, path)
+        parts = [_fits.pixels(hdu, path) for _, hdu in images]
+        names = [hdu.name for _, hdu in images]
+    if len({part.shape[1:] for part in parts}) > 1:
+        sizes = ", ".join(f"{name or number} {part.shape[2]} x {part.shape[1]}" for number, (name, part) in enumerate(zip(names, parts, strict=True)))
+        raise ImageError(f"{path}: its extensions differ in size ({sizes}); name those that are bands with --bands")
+    named = all(names) and len(set(names)) == len(names) and all(len(part) == 1 for part in parts) and len(parts) > 1
+    return Stamp(np.concatenate(parts) if len(parts) > 1 else parts[0], tuple(names) if named else None)
+
+
+def _read_picture(path: str) -> Stamp:
+    # Pillow: the reader that matplotlib already brings.
+    from PIL import Image
+
+    try:
+        with Image.open(path) as picture:
+            deep = picture.mode.startswith("I")
+            grey = deep or picture.mode in ("1", "L", "LA")
+            data = np.asarray(picture if deep else picture.convert("L" if grey else "RGB"), dtype=np.float32)
+    except FileNotFoundError as error:
+        raise ImageError(f"{path}: there is no such file") from error
+    except Exception as error:
+        raise ImageError(f"{path}: cannot be read as a picture ({str(error).splitlines()[0]}); save it again") from error
+    planes = data[None] if grey else np.moveaxis(data, -1, 0)
+    return Stamp(planes, ("grey",) if grey else ("red", "green", "blue"), (0.0, 65535.0 if deep else 255.0))

@@ -1,0 +1,86 @@
+"""What every source of images promises."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from astropy.table import Table
+
+from astrotl.images import ImageBatch
+
+__all__ = ["ImageSource"]
+
+
+class ImageSource(ABC):
+    """Images that are read only when asked for.
+
+    A source is sized, sliceable and picklable, and a slice of it is a source. Nothing is read before `read`, so a slice
+    of 256 objects out of a million travels to another process in a few kB.
+    """
+
+    #: The name of each channel, in the order of the data.
+    channels: tuple[str, ...]
+    #: The id of each object, all different.
+    ids: np.ndarray
+    #: The keywords of `~astrotl.sources.open_source` that open the same images again; None if nothing can.
+    origin: dict[str, Any] | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, rows: slice | npt.ArrayLike) -> ImageSource:
+        if not isinstance(rows, slice):
+            rows = np.asarray(rows)
+            if rows.ndim != 1:
+                raise TypeError("rows: expected a slice or a list of row numbers; for one object write source[i:i + 1]")
+            if rows.dtype.kind == "b":
+                rows = np.flatnonzero(rows)
+            rows = rows.astype(np.intp)
+        return self._take(rows)
+
+    @abstractmethod
+    def _take(self, rows: slice | np.ndarray) -> ImageSource:
+        """Make the source of these rows alone."""
+
+    @abstractmethod
+    def read(self) -> ImageBatch:
+        """Read all images of this source; those that cannot be read are NaN and named in the batch's ``failed``."""
+
+    @abstractmethod
+    def signature(self) -> dict[str, Any]:
+        """Say in JSON what decides the pixels: two sources with other signatures never share a store."""
+
+    def table(self) -> Table:
+        """List the objects: ``id`` and what else is known, such as ``ra`` and ``dec`` in degrees, or the file."""
+        return Table({"id": self.ids})
+
+    def rows_of(self, ids: npt.ArrayLike) -> np.ndarray:
+        """Find the rows of these ids; an unknown id is a `KeyError`."""
+        row_of = {name: row for row, name in enumerate(self.ids.tolist())}
+        return np.array([row_of[name] for name in np.asarray(ids, dtype=np.str_).tolist()], dtype=np.intp)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {len(self)} objects, channels {', '.join(self.channels)}>"
+
+
+def unique_ids(ids: npt.ArrayLike) -> np.ndarray:
+    """Give the ids as an array of strings, or refuse those that stand twice."""
+    names = np.asarray(ids, dtype=np.str_)
+    values, counts = np.unique(names, return_counts=True)
+    if len(values) < len(names):
+        twice = ", ".join(values[counts > 1][:3])
+        raise ValueError(f"ids: every object needs its own, but these stand more than once: {twice}")
+    return names
+
+
+def pick_channels(bands: tuple[str, ...] | None, known: tuple[str, ...], where: str) -> tuple[str, ...]:
+    """Check the wanted bands against those that are there; all of them if none are named."""
+    if bands is None:
+        return known
+    for band in bands:
+        if band not in known:
+            raise ValueError(f"bands: {band!r} is not in {where}, which has {', '.join(known)}")
+    return tuple(bands)

@@ -1,0 +1,194 @@
+"""Finds out what was given, files, folders, patterns, and opens the source that reads it."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from astropy import units as u
+
+from astrotl import tables
+from astrotl.sources._stamps import is_stamp
+from astrotl.sources.arrays import STACK_ENDINGS, StackSource
+from astrotl.sources.base import ImageSource, pick_channels
+from astrotl.sources.files import FileSource, ids_of
+from astrotl.sources.sky import SkySource
+
+__all__ = ["open_source", "parse_inputs"]
+
+Path = str | os.PathLike[str]
+
+
+def open_source(
+    inputs: Path | Sequence[Path] | Mapping[str, Path | Sequence[Path]],
+    *,
+    catalog: Path | None = None,
+    bands: Sequence[str] | None = None,
+    size: int | str | None = None,
+    id_column: str | None = None,
+) -> ImageSource:
+    """Open images, whatever they are kept in.
+
+    Parameters
+    ----------
+    inputs : path, sequence of path, or mapping of str to path
+        Files, folders or patterns such as ``"stamps/*.fits"``; or one pattern a band, such as
+        ``{"g": "stamps/*/g.fits", "r": "stamps/*/r.fits"}``, where the part of the path that varies is the object's id.
+        One .npy, .npz or HDF5 file is taken as a stack of images.
+    catalog : path, optional
+        A table of positions. With it the inputs are mosaics, out of which the positions are cut.
+    bands : sequence of str, optional
+        The bands to read, in this order.
+    size : int or str, optional
+        The width and height of the images, in pixels or, for mosaics, as an angle such as ``"30 arcsec"``.
+    id_column : str, optional
+        The column of the catalogue that holds the ids; found by its name if not given.
+
+    Examples
+    --------
+    >>> from astrotl import open_source
+    >>> open_source({"g": "frame-g-*.fits.bz2", "r": "frame-r-*.fits.bz2"},
+    ...             catalog="galaxies.csv", size="30 arcsec")  # doctest: +SKIP
+    <SkySource: 500 objects, channels g, r>
+    """
+    origin = {
+        "inputs": _recorded(inputs),
+        "catalog": None if catalog is None else os.path.abspath(catalog),
+        "bands": None if bands is None else list(bands),
+        "size": size,
+        "id_column": id_column,
+    }
+    names = None if bands is None else tuple(bands)
+    found: Any
+    if isinstance(inputs, Mapping):
+        pick_channels(names, tuple(inputs), "the inputs")
+        found = {band: _find(given) for band, given in inputs.items() if names is None or band in names}
+    else:
+        found = _find(inputs)
+    if catalog is not None:
+        source: ImageSource = _open_sky(found, os.fspath(catalog), names, size, id_column)
+    elif isinstance(found, dict):
+        source = _open_band_files(inputs, found, names, _pixels(size))  # type: ignore[arg-type]
+    elif any(path.lower().endswith(STACK_ENDINGS) for path in found):
+        if len(found) > 1:
+            raise ValueError(f"inputs: a stack of images comes alone, but {len(found)} files were given")
+        if size is not None:
+            raise ValueError("size: the images of a stack have one already; use the step crop-centre or resize")
+        source = StackSource(found[0], channels=names)
+    else:
+        source = FileSource(found, ids=ids_of(found), bands=names, size=_pixels(size))
+    source.origin = origin
+    return source
+
+
+def parse_inputs(texts: Sequence[str]) -> list[str] | dict[str, str]:
+    """Read inputs as they are typed: paths, or ``BAND=PATTERN`` for each band.
+
+    >>> parse_inputs(["g=stamps/*/g.fits", "r=stamps/*/r.fits"])
+    {'g': 'stamps/*/g.fits', 'r': 'stamps/*/r.fits'}
+    """
+    named = [re.fullmatch(r"([\w.+-]+)=(.+)", text) if not os.path.exists(text) else None for text in texts]
+    if not any(named):
+        return list(texts)
+    if not all(named):
+        odd = next(text for text, match in zip(texts, named, strict=True) if not match)
+        raise ValueError(f"inputs: {odd} names no band, while others are given as BAND=PATTERN; name it too")
+    pairs = [match.groups() for match in named if match]
+    bands = [band for band, _ in pairs]
+    if len(set(bands)) < len(bands):
+        raise ValueError(f"inputs: a band is named twice in {', '.join(bands)}; put its pattern in quotes: g='frame-g-*.fits'")
+    return dict(pairs)
+
+
+def _open_sky(
+    found: Any, catalog: str, bands: tuple[str, ...] | None, size: int | str | None, id_column: str | None
+) -> SkySource:
+    table = tables.read_table(catalog)
+    positions = tables.find_positions(table, catalog)
+    if positions is None:
+        raise ValueError(
+            f"{catalog}: has no columns ra and dec (or RAJ2000, DEJ2000 and the like); it has {', '.join(table.colnames)}"
+        )
+    ids = tables.find_ids(table, catalog, id_column)
+    return SkySource(found, positions, size=64 if size is None else size, ids=ids, bands=bands)
+
+
+def _open_band_files(
+    inputs: Mapping[str, Any], found: dict[str, list[str]], bands: tuple[str, ...] | None, size: int | None
+) -> FileSource:
+    """Bring the files of each band together by the part of their paths that varies."""
+    by_band = {band: dict(zip(_varying(inputs[band], paths), paths, strict=True)) for band, paths in found.items()}
+    ids = sorted(set().union(*by_band.values()))
+    files = {band: [paths.get(name, "") for name in ids] for band, paths in by_band.items()}
+    return FileSource(files, ids=ids, bands=bands, size=size)
+
+
+def _find(given: Path | Sequence[Path]) -> list[str]:
+    """List the files behind paths, folders and patterns."""
+    found: list[str] = []
+    for path in [given] if isinstance(given, (str, os.PathLike)) else given:
+        path = os.path.expanduser(os.fspath(path))
+        if os.path.isdir(path):
+            inside = (os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names)
+            files = sorted(name for name in inside if is_stamp(name))
+            if not files:
+                raise FileNotFoundError(f"{path}: the folder holds no FITS, JPEG or PNG files")
+        elif os.path.exists(path):
+            files = [path]
+        else:
+            files = sorted(glob.glob(path, recursive=True))
+            if not files:
+                raise FileNotFoundError(f"{path}: there is no such file, and no file matches it as a pattern")
+        found += files
+    return found
+
+
+def _varying(given: Path | Sequence[Path], paths: list[str]) -> list[str]:
+    """Name objects by what the pattern's stars stand for, or by the files' names where there is no star."""
+    pattern = os.fspath(given) if isinstance(given, (str, os.PathLike)) else ""
+    if not glob.has_magic(pattern):
+        return ids_of(paths) if len(paths) > 1 else ["object"]
+    parts = re.split(r"(\*\*/|\*+|\?+|\[[^]]*\])", os.path.expanduser(pattern))
+    regex = "".join(f"({_regex(part)})" if number % 2 else re.escape(part) for number, part in enumerate(parts))
+    names = []
+    for path in paths:
+        match = re.fullmatch(regex, path)
+        names.append("-".join(filter(None, match.groups())) if match else path)
+    return names if len(set(names)) == len(names) else ids_of(paths)
+
+
+def _regex(wild: str) -> str:
+    if wild.startswith("["):
+        return wild.replace("[!", "[^")
+    return {"**/": ".*", "?": "[^/]" * len(wild)}.get(wild[:3] if wild == "**/" else wild[0], "[^/]*")
+
+
+def _pixels(size: int | str | None) -> int | None:
+    if size is None:
+        return None
+    try:
+        quantity = u.Quantity(size)
+        if quantity.unit not in (u.dimensionless_unscaled, u.pix) or quantity.value < 2:
+            raise ValueError
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"size: stamps take a number of pixels, 2 or more, got {size!r}") from error
+    return int(quantity.value)
+
+
+def _recorded(inputs: Any) -> Any:
+    """Write down the inputs so that they can be opened again from any folder."""
+    if isinstance(inputs, Mapping):
+        return {band: _recorded(given) for band, given in inputs.items()}
+    if isinstance(inputs, (str, os.PathLike)):
+        return os.path.abspath(os.path.expanduser(os.fspath(inputs)))
+    paths = [_recorded(path) for path in inputs]
+    if len(paths) > 2:
+        # A shell has spelt out a pattern: the pattern is shorter.
+        pattern = os.path.join(os.path.dirname(paths[0]), "*" + os.path.splitext(paths[0])[1])
+        if sorted(glob.glob(pattern)) == sorted(paths):
+            return pattern
+    return np.unique(paths).tolist()

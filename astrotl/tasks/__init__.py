@@ -1,0 +1,6 @@
+"""Questions asked of the feature space, each answered with a table."""
+
+from astrotl.tasks.base import Column, Task
+from astrotl.tasks.similar import Similar
+
+__all__ = ["Column", "Similar", "Task"]
