@@ -1,4 +1,4 @@
-"""Parameters of steps, extractors and tasks: stored by the constructor, read back, written as JSON, parsed from text."""
+"""Parameters of steps, extractors and tasks: read back from the object, written as JSON, parsed from text."""
 
 from __future__ import annotations
 
@@ -22,9 +22,7 @@ def parameters(obj: Any) -> dict[str, Any]:
 
 def parameter_names(cls: type) -> list[str]:
     """List the keywords of a constructor."""
-    if cls.__init__ is object.__init__:
-        return []
-    return [name for name in inspect.signature(cls).parameters]
+    return list(inspect.signature(cls).parameters)
 
 
 def construct(cls: type, name: str, params: Mapping[str, Any]) -> Any:
@@ -32,7 +30,9 @@ def construct(cls: type, name: str, params: Mapping[str, Any]) -> Any:
     known = parameter_names(cls)
     for key in params:
         if key not in known:
-            raise ValueError(f"{key}: {name} has no such parameter{nearest(key, known)}; it has {', '.join(known) or 'none'}")
+            raise ValueError(
+                f"{key}: {name} has no such parameter{nearest(key, known)}; it has {', '.join(known) or 'none'}"
+            )
     return cls(**params)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from astrotl import plugins
-from astrotl._params import construct, tuples
+from astrotl._params import construct
 from astrotl.errors import AstrotlWarning, ImageError, StoreMismatchError
 from astrotl.extractors import Extractor
 from astrotl.preprocess import Step, step_from_signature, step_signature
@@ -101,7 +101,9 @@ def extract_features(
     missing = store.missing()
     bar = progress(total=len(store), initial=len(store) - len(missing), unit="img") if progress else None
     try:
-        for rows, features, failed in _finished(source, plan, extractor, _blocks(missing, store.block), executor, window, store.path):
+        for rows, features, failed in _finished(
+            source, plan, extractor, _blocks(missing, store.block), executor, window, store.path
+        ):
             reasons = {int(rows[local]): why for local, why in failed.items()}
             store.write(np.delete(rows, list(failed)), features, reasons)
             if bar is not None:
@@ -122,14 +124,27 @@ def make_extractor(name: str, parameters: Mapping[str, Any] | None = None) -> Ex
 def extractor_of(store: FeatureStore) -> Extractor:
     """Make the extractor again that a store was made with."""
     signature = store.provenance["extractor"]
+    made: Extractor = _remade(signature)
+    if made.signature() != signature:
+        raise StoreMismatchError(
+            f"{store.path}: was made with other weights or another version of {type(made).__name__}; extract it again"
+        )
+    return made
+
+
+def _remade(value: Any) -> Any:
+    """Turn signatures back into extractors, of the classes that plugins bring and no others."""
+    if isinstance(value, list):
+        return tuple(_remade(item) for item in value)
+    if not (isinstance(value, dict) and {"class", "parameters"} <= value.keys()):
+        return value
     for plugin in plugins.plugins():
         for name, target in plugin.extractors.items():
-            if target == signature["class"]:
-                made = make_extractor(name, {key: tuples(value) for key, value in signature["parameters"].items()})
-                if made.signature() != signature:
-                    raise StoreMismatchError(f"{store.path}: was made with other weights or another version of {name}; extract it again")
-                return made
-    raise StoreMismatchError(f"{store.path}: was made with {signature['class']}, which no installed plugin brings; install it")
+            if target == value["class"]:
+                return make_extractor(name, {key: _remade(item) for key, item in value["parameters"].items()})
+    raise StoreMismatchError(
+        f"the extractor {value['class']} is brought by no installed plugin; install the one it came with"
+    )
 
 
 def features_like(store: FeatureStore, source: ImageSource) -> np.ndarray:
@@ -160,7 +175,9 @@ def features_like(store: FeatureStore, source: ImageSource) -> np.ndarray:
     return features
 
 
-def extract_block(source: ImageSource, steps: Sequence[Step], extractor: Extractor) -> tuple[np.ndarray, dict[int, str]]:
+def extract_block(
+    source: ImageSource, steps: Sequence[Step], extractor: Extractor
+) -> tuple[np.ndarray, dict[int, str]]:
     """Read, prepare and extract one block: the features of what could be read, and the rows that could not."""
     batch = source.read()
     failed = {row: batch.failed[name] for row, name in enumerate(batch.ids.tolist()) if name in batch.failed}
@@ -173,6 +190,7 @@ def extract_block(source: ImageSource, steps: Sequence[Step], extractor: Extract
     return extractor.extract(batch), failed
 
 
+_NO_ROWS = np.empty(0, dtype=np.intp)
 Block = tuple[np.ndarray, np.ndarray, dict[int, str]]
 
 
@@ -194,7 +212,7 @@ def _finished(
     flying: dict[Future[Any], np.ndarray] = {}
     try:
         while True:
-            while len(flying) < window and (rows := next(blocks, None)) is not None:
+            while len(flying) < window and (rows := next(blocks, _NO_ROWS)) is not _NO_ROWS:
                 flying[executor.submit(extract_block, _part(source, rows), steps, extractor)] = rows
             if not flying:
                 return

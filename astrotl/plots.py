@@ -64,13 +64,17 @@ def gallery(table: Table, images: ImageSource, *, columns: int = 8, most: int = 
     pictures = dict(zip(shown, rgb(images[images.rows_of(shown)].read()), strict=True))
     rows = [row[start : start + columns] for row in tiles for start in range(0, len(row), columns)]
     across = max(len(row) for row in rows)
-    figure = Figure(figsize=(1.35 * across + 0.3, 1.55 * len(rows) + 0.2), facecolor=_PAPER, dpi=150, layout="constrained")
+    figure = Figure(
+        figsize=(1.35 * across + 0.3, 1.55 * len(rows) + 0.2), facecolor=_PAPER, dpi=150, layout="constrained"
+    )
     grid = figure.subplots(len(rows), across, squeeze=False)
     for axes, row in zip(grid, rows, strict=True):
         for number, ax in enumerate(axes):
             ax.set_axis_off()
             if number < len(row):
-                _draw_tile(ax, pictures.get(row[number][0]), row[number][1], is_query=row[number][1].startswith("query"))
+                _draw_tile(
+                    ax, pictures.get(row[number][0]), row[number][1], is_query=row[number][1].startswith("query")
+                )
     return figure
 
 
@@ -95,7 +99,9 @@ def _draw_tile(ax: Axes, picture: np.ndarray | None, caption: str, *, is_query: 
         picture = np.full((2, 2, 3), 0.15)
     ax.imshow(picture, origin="lower", interpolation="nearest")
     name, _, number = caption.partition("\n")
-    ax.set_title(_short(name), fontsize=6, color=_INK if is_query else _QUIET, pad=2, fontweight="bold" if is_query else "normal")
+    ax.set_title(
+        _short(name), fontsize=6, color=_INK if is_query else _QUIET, pad=2, fontweight="bold" if is_query else "normal"
+    )
     if number:
         ax.text(0.97, 0.03, number, transform=ax.transAxes, ha="right", va="bottom", fontsize=6, color=_INK)
 

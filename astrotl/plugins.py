@@ -172,4 +172,4 @@ def _brought(plugin: Plugin, kind: str) -> dict[str, str]:
 
 
 def _said(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0]
+    return " ".join(f"{type(error).__name__}: {error}".split())

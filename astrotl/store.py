@@ -17,7 +17,7 @@ from astropy.table import Table
 from astrotl._params import nearest
 from astrotl.errors import StoreError, StoreMismatchError
 
-__all__ = ["FeatureStore"]
+__all__ = ["FeatureStore", "is_store"]
 
 FORMAT = "astrotl-features"
 FORMAT_VERSION = 1
@@ -192,7 +192,10 @@ class FeatureStore:
                 path, old, new = _difference(key, here, there)
                 raise StoreMismatchError(f"{self.path}: was made with {path} = {old}, not {new}; {remedy}")
         if len(ids) != len(self.ids) or (ids != self.ids).any():
-            raise StoreMismatchError(f"{self.path}: was made for other objects (its {len(self.ids)} ids differ from these {len(ids)}); {remedy}")
+            raise StoreMismatchError(
+                f"{self.path}: was made for other objects (its {len(self.ids)} ids differ from these {len(ids)}); "
+                f"{remedy}"
+            )
         if dim != self.shape[1]:
             raise StoreMismatchError(f"{self.path}: holds {self.shape[1]} features an object, not {dim}; {remedy}")
 
@@ -206,11 +209,24 @@ class FeatureStore:
             raise StoreError(f"{self.path}: {_why(self.path, error)}") from error
         with file:
             if file.attrs.get("format") != FORMAT:
-                raise StoreError(f"{self.path}: is an HDF5 file, but not a feature store; make one with astrotl extract")
+                raise StoreError(
+                    f"{self.path}: is an HDF5 file, but not a feature store; make one with astrotl extract"
+                )
             version = int(file.attrs["format_version"])
             if version > FORMAT_VERSION:
-                raise StoreError(f"{self.path}: has the format version {version}, newer than this astrotl reads ({FORMAT_VERSION}); upgrade astrotl")
+                raise StoreError(
+                    f"{self.path}: has the format version {version}, newer than this astrotl reads "
+                    f"({FORMAT_VERSION}); upgrade astrotl"
+                )
             yield file
+
+
+def is_store(path: str | os.PathLike[str]) -> bool:
+    """Say whether a file is a feature store, of whatever version."""
+    if not h5py.is_hdf5(path):
+        return False
+    with h5py.File(path, "r") as file:
+        return bool(file.attrs.get("format") == FORMAT)
 
 
 def _create(

@@ -38,12 +38,12 @@ for command in (demo, extract, index, run, info, tasks, extractors, plugins):
 
 def main() -> None:
     """Run the command line; a user's mistake is one line and the exit code 1."""
-    warnings.showwarning = _show_warning
+    warnings.showwarning = _show_warning  # type: ignore[assignment]
     try:
         from astrotl.plugins import add_commands
 
         add_commands(cli)
-        cli.main(standalone_mode=False)
+        cli.main(prog_name="astrotl", standalone_mode=False)
     except Exception as error:
         if "--debug" in sys.argv:
             raise

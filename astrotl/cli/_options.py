@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from astrotl._params import nearest
+
 if TYPE_CHECKING:
     from astrotl.sources import ImageSource
     from astrotl.store import FeatureStore
@@ -41,13 +43,21 @@ def _read_config(context: click.Context, _parameter: click.Parameter, path: str 
             table: Any = tomllib.load(file)
         except tomllib.TOMLDecodeError as error:
             raise ValueError(f"{path}: is not TOML ({error})") from error
-    for name in context.command_path.split()[1:]:
+    for name in _names(context):
         table = table.get(name, {})
-    known = {parameter.name: parameter for parameter in context.command.params}
-    for key in table:
-        if key.replace("-", "_") not in known:
-            raise ValueError(f"{path}: {context.command_path} has no option {key!r}")
-    context.default_map = {key.replace("-", "_"): value for key, value in table.items()}
+    options = {name.lstrip("-"): parameter for parameter in context.command.params for name in parameter.opts}
+    defaults: dict[str | None, Any] = {}
+    for key, value in table.items():
+        option = options.get(key) or options.get(key.replace("_", "-"))
+        if option is None:
+            raise ValueError(f"{path}: {context.command_path} has no option {key!r}{nearest(key, options)}")
+        defaults[option.name] = [value] if isinstance(value, str) and getattr(option, "multiple", False) else value
+    context.default_map = defaults
+
+
+def _names(context: click.Context) -> list[str]:
+    """Give the words of a command without the program's own."""
+    return [] if context.parent is None else [*_names(context.parent), str(context.info_name)]
 
 
 def bar(**settings: Any) -> Any:

@@ -68,7 +68,12 @@ def _option(field: dataclasses.Field[Any], doc: str) -> click.Option:
     flag = f"-{field.name}" if len(field.name) == 1 else f"--{field.name.replace('_', '-')}"
     required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
     default = None if required or field.default is dataclasses.MISSING else field.default
-    settings: dict[str, Any] = {"help": doc, "required": required, "default": default, "show_default": default is not None}
+    settings: dict[str, Any] = {
+        "help": doc,
+        "required": required,
+        "default": default,
+        "show_default": default is not None,
+    }
     if isinstance(default, bool):
         return click.Option([flag, field.name], is_flag=True, **settings)
     if "Sequence" in str(field.type) or "tuple" in str(field.type):
@@ -82,7 +87,12 @@ def _flat_list(context: click.Context, parameter: click.Parameter, values: tuple
 
 
 def _ask(
-    cls: type[Task], parameters: dict[str, Any], store_path: str, index: str | None, output: str | None, plot: str | None
+    cls: type[Task],
+    parameters: dict[str, Any],
+    store_path: str,
+    index: str | None,
+    output: str | None,
+    plot: str | None,
 ) -> None:
     from astrotl.index import open_index
     from astrotl.store import FeatureStore

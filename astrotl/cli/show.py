@@ -22,8 +22,10 @@ def info(file: str) -> None:
     """
     if not os.path.isfile(file):
         raise FileNotFoundError(f"{file}: there is no such file")
+    from astrotl.store import is_store
+
     lower = file.lower()
-    if lower.endswith((".h5", ".hdf5")):
+    if is_store(file):
         _show_store(file)
     elif lower.endswith(".ann"):
         _show_index(file)
@@ -34,15 +36,8 @@ def info(file: str) -> None:
 
 
 def _show_store(file: str) -> None:
-    import h5py
+    from astrotl.store import FeatureStore
 
-    from astrotl.store import FORMAT, FeatureStore
-
-    if h5py.is_hdf5(file):
-        with h5py.File(file, "r") as content:
-            if content.attrs.get("format") != FORMAT:
-                _show_images(file)
-                return
     store = FeatureStore(file)
     made = store.provenance
     failed = store.failed()
@@ -50,7 +45,10 @@ def _show_store(file: str) -> None:
     _lines(
         objects=f"{len(store):,}, of which {len(store.done()):,} done and {len(failed):,} failed",
         features=f"{store.shape[1]:,} each",
-        extractor=_called(made.get("extractor", {}).get("class", "?").rpartition(":")[2], made.get("extractor", {}).get("parameters", {})),
+        extractor=_called(
+            made.get("extractor", {}).get("class", "?").rpartition(":")[2],
+            made.get("extractor", {}).get("parameters", {}),
+        ),
         steps=", ".join(_called(step["step"], step["parameters"]) for step in made.get("steps", [])) or "none",
         bands=", ".join(made.get("source", {}).get("channels", [])),
         images=(made.get("origin") or {}).get("inputs", "in memory"),
@@ -89,7 +87,9 @@ def _show_images(file: str) -> None:
     source = open_source(file)
     batch = source[:1].read()
     height, width = batch.data.shape[2:]
-    click.echo(f"{file}: {'image' if len(source) == 1 else f'stack of {len(source):,} images'} of {width} x {height} px")
+    click.echo(
+        f"{file}: {'image' if len(source) == 1 else f'stack of {len(source):,} images'} of {width} x {height} px"
+    )
     _lines(bands=", ".join(source.channels))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import ABC
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, final
@@ -55,7 +55,9 @@ class InputSpec:
         if self.channels is not None and channels != self.channels:
             raise ValueError(f"images: {who} expects {self.channels} channels, got {channels}; add the step combine")
         if self.size is not None and (height, width) != (self.size, self.size):
-            raise ValueError(f"images: {who} expects {self.size} x {self.size} px, got {width} x {height}; add the step resize")
+            raise ValueError(
+                f"images: {who} expects {self.size} x {self.size} px, got {width} x {height}; add the step resize"
+            )
         if not self.missing and not np.isfinite(batch.data).all():
             raise ValueError(f"images: {who} cannot take NaN or infinite pixels; add the step fill-no-data")
         if self.value_range is not None and len(batch):
@@ -122,7 +124,9 @@ class Extractor(Recipe, ABC):
             raise ContractError(f"{who} promised numbers, but gave the type {features.dtype}")
         if not np.isfinite(features).all():
             bad = batch.ids[~np.isfinite(features).all(axis=1)]
-            raise ContractError(f"{who} promised finite features, but gave NaN or infinity for {len(bad)} images, first {bad[0]}")
+            raise ContractError(
+                f"{who} promised finite features, but gave NaN or infinity for {len(bad)} images, first {bad[0]}"
+            )
         return features.astype(np.float32, copy=False)
 
     def _extract_batch(self, batch: ImageBatch) -> np.ndarray:

@@ -89,14 +89,16 @@ class Profiles(Extractor):
             (levels[:, :-1] - levels[:, 1:]).reshape(n, -1),
             _log_brightness(flux, weight),
             _growth(mean, radius),
-            _texture(mean.reshape(n, height, width)),
+            _texture(mean.reshape(n, height, width), radius),
             _moments(mean, height, width),
         ]
         return np.concatenate(features, axis=1)
 
 
 def _divide(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
-    return np.divide(top, bottom, out=np.zeros(np.broadcast_shapes(top.shape, bottom.shape), dtype=top.dtype), where=bottom != 0)
+    return np.divide(
+        top, bottom, out=np.zeros(np.broadcast_shapes(top.shape, bottom.shape), dtype=top.dtype), where=bottom != 0
+    )
 
 
 @functools.lru_cache(maxsize=8)
@@ -128,14 +130,23 @@ def _growth(mean: np.ndarray, radius: np.ndarray) -> np.ndarray:
     return np.stack([r50, np.log10(r80 / r20)], axis=1)
 
 
-def _texture(mean: np.ndarray) -> np.ndarray:
-    """Measure asymmetry under half a turn, and clumpiness against a smoothed self."""
-    total = np.abs(mean).sum(axis=(1, 2))
-    turned = np.abs(mean - mean[:, ::-1, ::-1]).sum(axis=(1, 2)) / 2
+def _texture(mean: np.ndarray, radius: np.ndarray) -> np.ndarray:
+    """Measure asymmetry under half a turn, and clumpiness against a smoothed self, less what noise alone gives."""
     width = max(3, min(mean.shape[1:]) // 12)
     smooth = ndimage.uniform_filter(mean, size=(0, width, width), mode="nearest")
-    rough = np.maximum(mean - smooth, 0).sum(axis=(1, 2))
-    return np.stack([_divide(turned, total), _divide(rough, total)], axis=1)
+    turned = np.abs(mean - mean[:, ::-1, ::-1]).reshape(len(mean), -1) / 2
+    rough = np.maximum(mean - smooth, 0).reshape(len(mean), -1)
+    inside, outskirts = radius <= 0.7, radius > 0.85
+    light = np.abs(mean.reshape(len(mean), -1)[:, inside]).sum(axis=1)
+    # The centre of a cuspy galaxy stands out of its smoothed self without being a clump.
+    parts = ((turned, inside), (rough, inside & (radius > 0.1)))
+    noise = [
+        _divide(values[:, outskirts].sum(axis=1), np.array(outskirts.sum(), dtype=np.float32)) for values, _ in parts
+    ]
+    excess = [
+        values[:, where].sum(axis=1) - where.sum() * level for (values, where), level in zip(parts, noise, strict=True)
+    ]
+    return np.stack([_divide(values, light) for values in excess], axis=1)
 
 
 def _moments(mean: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -54,7 +54,9 @@ class AnnoyIndex(Index):
         if note["store"] != store.uuid:
             raise IndexMismatchError(f"{self.path}: belongs to another store than {store.path}; {remedy}")
         if note["n"] != len(self._rows) or note["dim"] != store.shape[1]:
-            raise IndexMismatchError(f"{self.path}: holds {note['n']} objects, but {store.path} now has {len(self._rows)}; {remedy}")
+            raise IndexMismatchError(
+                f"{self.path}: holds {note['n']} objects, but {store.path} now has {len(self._rows)}; {remedy}"
+            )
         if os.path.getsize(self.path) != note["bytes"]:
             raise IndexMismatchError(f"{self.path}: is damaged (its size is not the one noted); {remedy}")
         self.metric = validate_metric(note["metric"])
@@ -99,6 +101,8 @@ class AnnoyIndex(Index):
         if trees < 1:
             raise ValueError(f"trees: must be 1 or more, got {trees}")
         path = default_path(store) if path is None else os.fspath(path)
+        if not os.access(os.path.dirname(os.path.abspath(path)), os.W_OK):
+            raise OSError(f"{path}: cannot be written, for the folder does not exist or may not be written to")
         rows = store.done()
         if not len(rows):
             raise ValueError(f"store: {store.path} has no features yet")
@@ -114,7 +118,18 @@ class AnnoyIndex(Index):
         if bar is not None:
             bar.close()
         forest.build(trees, n_jobs=jobs)
-        _save(forest, path, {"metric": metric, "dim": store.shape[1], "n": len(rows), "trees": trees, "seed": seed, "store": store.uuid})
+        _save(
+            forest,
+            path,
+            {
+                "metric": metric,
+                "dim": store.shape[1],
+                "n": len(rows),
+                "trees": trees,
+                "seed": seed,
+                "store": store.uuid,
+            },
+        )
         return cls(store, path)
 
     def _query(self, vectors: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -174,5 +189,7 @@ def read_note(path: str) -> dict[str, Any]:
         if note["format_version"] > NOTE_VERSION:
             raise IndexMismatchError(f"{path}: has a newer format than this astrotl reads; upgrade astrotl")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise IndexMismatchError(f"{path}: has no readable {note_path(path)} beside it, without which it cannot be trusted; build it again") from error
+        raise IndexMismatchError(
+            f"{path}: has no readable {note_path(path)} beside it, without which it cannot be trusted; build it again"
+        ) from error
     return note

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -21,13 +21,18 @@ class Index(ABC):
     """Finds the nearest neighbours of feature vectors among the done rows of a store."""
 
     store: FeatureStore
-    metric: str
+    metric: Literal["angular", "euclidean"]
     kind: ClassVar[str]
 
     @classmethod
     @abstractmethod
     def build(
-        cls, store: FeatureStore, path: str | os.PathLike[str] | None = None, *, metric: str = "angular", **settings: Any
+        cls,
+        store: FeatureStore,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        metric: str = "angular",
+        **settings: Any,
     ) -> Self:
         """Make the index of a store."""
 
@@ -80,8 +85,8 @@ class Index(ABC):
         return float(np.mean([len(np.intersect1d(a, b)) for a, b in zip(found, true, strict=True)]) / true.shape[1])
 
 
-def validate_metric(metric: str) -> str:
+def validate_metric(metric: str) -> Literal["angular", "euclidean"]:
     """Refuse an unknown metric."""
     if metric not in METRICS:
         raise ValueError(f"metric: must be one of {', '.join(METRICS)}, got {metric!r}")
-    return metric
+    return "angular" if metric == "angular" else "euclidean"

@@ -1,4 +1,4 @@
-"""The exact index: every distance, by matrix products in blocks. It needs no file, and the others are held against it."""
+"""The exact index: every distance, by matrix products in blocks; the others are held against it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,12 @@ class ExactIndex(Index):
 
     @classmethod
     def build(
-        cls, store: FeatureStore, path: str | os.PathLike[str] | None = None, *, metric: str = "angular", **settings: Any
+        cls,
+        store: FeatureStore,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        metric: str = "angular",
+        **settings: Any,
     ) -> Self:
         """Make the index; there is nothing to build and nothing to write."""
         if path is not None or settings:

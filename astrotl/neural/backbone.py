@@ -42,7 +42,9 @@ class Backbone(Extractor):
 
     @functools.cached_property
     def _engine(self) -> Any:
-        return start_engine(choose_engine(self.engine), self._network, (self.bands, self._network.size, self._network.size))
+        return start_engine(
+            choose_engine(self.engine), self._network, (self.bands, self._network.size, self._network.size)
+        )
 
     @functools.cached_property
     def dim(self) -> int:  # type: ignore[override]
@@ -69,7 +71,9 @@ class Backbone(Extractor):
 
     def _extract(self, images: np.ndarray) -> np.ndarray:
         parts = range(0, len(images), self.batch)
-        return np.concatenate([self._engine(np.ascontiguousarray(images[start : start + self.batch])) for start in parts])
+        return np.concatenate(
+            [self._engine(np.ascontiguousarray(images[start : start + self.batch])) for start in parts]
+        )
 
 
 class Timm(Backbone):
@@ -123,7 +127,7 @@ class _Pooled(torch.nn.Module):
 
     def __init__(self, network: torch.nn.Module, pooling: str, bands: int) -> None:
         super().__init__()
-        config = timm.data.resolve_model_data_config(network)
+        config = {**network.pretrained_cfg, **timm.data.resolve_model_data_config(network)}
         self.network = network
         self.pooling = pooling
         self.size = config["input_size"][-1]
@@ -133,10 +137,10 @@ class _Pooled(torch.nn.Module):
         self.prefix = int(getattr(network, "num_prefix_tokens", 0))
         self.channels_last = getattr(network, "output_fmt", "NCHW") == "NHWC"
         if pooling != "average" and not self.prefix:
-            raise ValueError(f"pooling: {config.get('architecture', type(network).__name__)} has no class token; use average")
+            raise ValueError(f"pooling: {config.get('architecture')} has no class token; use average")
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        features = self.network.forward_features((images - self.mean) / self.std)  # type: ignore[operator]
+        features = self.network.forward_features((images - self.mean) / self.std)
         if features.ndim == 4:
             return features.mean((1, 2) if self.channels_last else (2, 3))
         if self.pooling == "cls":

@@ -36,7 +36,7 @@ def start_engine(name: str, network: torch.nn.Module, shape: tuple[int, int, int
 
 def _torch(network: torch.nn.Module) -> Engine:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = network.to(device, memory_format=torch.channels_last)
 
     def run(images: np.ndarray) -> np.ndarray:
         with torch.inference_mode():

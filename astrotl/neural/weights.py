@@ -81,11 +81,15 @@ def _carried(model: str) -> dict[str, torch.Tensor]:
 
 def _from_file(path: str, network: torch.nn.Module) -> dict[str, torch.Tensor]:
     if not os.path.isfile(path):
-        raise FileNotFoundError(f"weights: there is no file {path}; they are 'pretrained', 'pip', or a .safetensors or .pth file")
+        raise FileNotFoundError(
+            f"weights: there is no file {path}; they are 'pretrained', 'pip', or a .safetensors or .pth file"
+        )
     try:
         state = timm.models.load_state_dict(path)
     except Exception as error:
-        raise WeightsError(f"{path}: cannot be read as weights ({str(error).splitlines()[0][:200]}); save it as .safetensors") from error
+        raise WeightsError(
+            f"{path}: cannot be read as weights ({str(error).splitlines()[0][:200]}); save it as .safetensors"
+        ) from error
     # timm keeps beside each model what turns its authors' spellings into its own.
     adapt = getattr(sys.modules[type(network).__module__], "checkpoint_filter_fn", None)
     return adapt(state, network) if adapt else state
@@ -94,7 +98,7 @@ def _from_file(path: str, network: torch.nn.Module) -> dict[str, torch.Tensor]:
 def _fill(network: torch.nn.Module, state: Mapping[str, torch.Tensor], bands: int, weights: str) -> None:
     """Load the weights, and refuse them unless they fill the whole network."""
     wanted = network.state_dict()
-    config: dict[str, Any] = network.pretrained_cfg  # type: ignore[assignment]
+    config: dict[str, Any] = network.pretrained_cfg
     first = config.get("first_conv")
     chosen = {name: tensor for name, tensor in state.items() if name in wanted}
     for name in [first] if isinstance(first, str) else list(first or ()):
@@ -104,5 +108,8 @@ def _fill(network: torch.nn.Module, state: Mapping[str, torch.Tensor], bands: in
     odd = [name for name, tensor in chosen.items() if tensor.shape != wanted[name].shape]
     if lost or odd:
         what = f"{len(lost)} entries are missing, such as {lost[0]}" if lost else f"{odd[0]} has another shape"
-        raise WeightsError(f"{weights}: these are not the weights of {config.get('architecture')} ({what}); name the model they belong to")
+        raise WeightsError(
+            f"{weights}: these are not the weights of {config.get('architecture')} ({what}); "
+            "name the model they belong to"
+        )
     network.load_state_dict(chosen, strict=False)

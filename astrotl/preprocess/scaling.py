@@ -31,7 +31,7 @@ def scaled(data: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     span = high - low
     out = np.clip(data, low, high)
     out -= low
-    out /= np.where(span > _SMALLEST_SPAN, span, np.float32(np.inf))
+    out /= np.where(span > _SMALLEST_SPAN, span, np.float32(1))
     return out
 
 

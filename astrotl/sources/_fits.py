@@ -11,17 +11,23 @@ import numpy as np
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 from astropy.wcs import WCS
+from astropy.wcs.utils import wcs_to_celestial_frame
 
 from astrotl.errors import ImageError
+from astrotl.tables import first_line
 
 FITS_ENDINGS = (".fits", ".fit", ".fts")
 PACKED_ENDINGS = (".gz", ".bz2", ".z")
 
 #: Extensions that accompany an image and are not a band of it.
 _COMPANIONS = {
-    "bpm", "catalog", "dq", "err", "error", "exp", "flag", "flags", "invvar", "ivar", "mask", "msk", "rms", "seg",
-    "segm", "sigma", "sky", "unc", "uncert", "var", "variance", "weight", "wgt", "wht", "wt",
+    "area", "bkg", "bpm", "catalog", "con", "ctx", "d2imarr", "dq", "err", "error", "exp", "flag", "flags", "invvar",
+    "ivar", "mask", "msk", "nexp", "rms", "samp", "seg", "segm", "sigma", "sky", "time", "unc", "uncert", "var",
+    "var_flat", "var_poisson", "var_rnoise", "variance", "wcsdvarr", "weight", "wgt", "wht", "wt",
 }  # fmt: skip
+
+#: What astropy and Python say of a file that ends too early.
+_TRUNCATED = ("too small", "mmap length", "ended before", "truncated", "end-of-stream", "reshape", "past")
 
 
 @contextlib.contextmanager
@@ -54,12 +60,16 @@ def reading(path: str) -> Iterator[None]:
         raise ImageError(f"{path}: {_why(error)}") from error
 
 
-def image_hdus(hdus: fits.HDUList, path: str) -> list[tuple[int, Any]]:
-    """List the extensions that hold images, leaving out weights, masks and the like when there is something else."""
+def image_hdus(hdus: fits.HDUList, path: str, bands: tuple[str, ...] | None = None) -> list[tuple[int, Any]]:
+    """List the extensions that hold images: those named as bands, or else all but weights, masks and the like."""
     images = [(number, hdu) for number, hdu in enumerate(hdus) if hdu.is_image and sum(n > 1 for n in shape(hdu)) >= 2]
-    science = [(number, hdu) for number, hdu in images if hdu.name.lower() not in _COMPANIONS]
     if not images:
         raise ImageError(f"{path}: holds no image, only {_contents(hdus)}; give the image file itself")
+    names = [hdu.name.lower() for _, hdu in images]
+    wanted = {band.lower() for band in bands or ()}
+    if wanted and all(names.count(band) == 1 for band in wanted):
+        return [image for image, name in zip(images, names, strict=True) if name in wanted]
+    science = [image for image, name in zip(images, names, strict=True) if name not in _COMPANIONS]
     return science or images
 
 
@@ -80,25 +90,36 @@ def pixels(hdu: Any, path: str) -> np.ndarray:
     return data[None] if data.ndim == 2 else data
 
 
-def part(hdu: Any, where: tuple[int | slice, ...], path: str) -> np.ndarray:
-    """Read a part of an image out of an open file."""
-    header = hdu.header
-    plain = not isinstance(hdu, fits.CompImageHDU) and not {"BSCALE", "BZERO", "BLANK"} & set(header)
+def is_mappable(hdu: Any) -> bool:
+    """Say whether the pixels lie in the file as they are; astropy maps none that must be scaled or unpacked."""
+    return not isinstance(hdu, fits.CompImageHDU) and not any(key in hdu.header for key in ("BSCALE", "BZERO", "BLANK"))
+
+
+def part(hdus: fits.HDUList, number: int, where: tuple[int | slice, ...], path: str, *, mapped: bool) -> np.ndarray:
+    """Read a part of an image out of an open file; out of a memory map far faster."""
     with reading(path):
-        # The memory map is far faster, but astropy has none for pixels that must be scaled or unpacked.
-        return np.asarray((hdu.data if plain else hdu.section)[where])
+        return np.asarray((hdus[number].data if mapped else hdus[number].section)[where])
 
 
-def celestial_wcs(header: fits.Header) -> WCS | None:
-    """Read the sky coordinates of an image; None if it has none."""
+def celestial_wcs(header: fits.Header, hdus: fits.HDUList) -> WCS | None:
+    """Read the sky coordinates of the last two axes of an image; None if it has none."""
     if "PC001001" in header and "PC1_1" not in header:
         # Pan-STARRS still writes the matrix as an early draft of the standard spelt it.
         header = header.copy()
         for i in (1, 2):
             for j in (1, 2):
                 header[f"PC{i}_{j}"] = header[f"PC{i:03d}{j:03d}"]
-    wcs = WCS(header)
-    return wcs.celestial if wcs.has_celestial else None
+    # Distortions kept as tables are in other extensions of the file.
+    wcs = WCS(header, fobj=hdus)
+    if not wcs.has_celestial or max(wcs.wcs.lng, wcs.wcs.lat) > 1:
+        return None
+    wcs = wcs.celestial
+    try:
+        wcs_to_celestial_frame(wcs)
+    except ValueError:
+        # Coordinates on the Sun or on a planet.
+        return None
+    return wcs
 
 
 def _contents(hdus: fits.HDUList) -> str:
@@ -107,9 +128,9 @@ def _contents(hdus: fits.HDUList) -> str:
 
 
 def _why(error: Exception) -> str:
-    text = (str(error) or type(error).__name__).strip().splitlines()[0]
+    text = first_line(error)
     if "No SIMPLE card" in text or "Empty or corrupt FITS" in text or "END card" in text:
-        return "is not a FITS file, or is damaged at its start; download it again"
-    if any(sign in text for sign in ("too small", "mmap length", "ended before", "truncated", "end-of-stream", "reshape", "past")):
+        return "is not a FITS file, or is damaged or cut short; download it again"
+    if any(sign in text for sign in _TRUNCATED):
         return f"is truncated; download it again ({text})"
     return f"cannot be read as FITS ({type(error).__name__}: {text})"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from astropy.coordinates import SkyCoord
+from astropy.coordinates import ICRS, BaseCoordinateFrame, SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_scales, wcs_to_celestial_frame
@@ -19,6 +19,7 @@ from scipy import ndimage
 from astrotl.errors import ImageError
 from astrotl.sources import _fits
 from astrotl.sources._stamps import split_name
+from astrotl.sources.base import path_list
 
 #: Grids that agree this well, in pixels, are cut without interpolation.
 _SAME_GRID = 0.01
@@ -31,9 +32,10 @@ class Chip:
     path: str
     hdu: int
     leading: tuple[int, ...]
+    mapped: bool
     shape: tuple[int, int]
     wcs: WCS
-    icrs: bool
+    frame: BaseCoordinateFrame
     scale: float
     centre: np.ndarray
     reach: float
@@ -44,10 +46,7 @@ class Chip:
 
     def to_pixel(self, lon: np.ndarray, lat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Find the pixels of ICRS positions; NaN for those on the far side of the sky."""
-        if not self.icrs:
-            native = SkyCoord(lon, lat, unit="deg").transform_to(wcs_to_celestial_frame(self.wcs))
-            lon, lat = native.spherical.lon.deg, native.spherical.lat.deg
-        return _native_to_pixel(self.wcs, lon, lat)
+        return _native_to_pixel(self.wcs, *_transform(lon, lat, ICRS(), self.frame))
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,12 +67,8 @@ class Grid:
         """Find the pixels of another chip under nine nodes of the grid, three by three."""
         nodes = np.array([0.0, (self.size - 1) / 2, self.size - 1])
         y, x = np.meshgrid(self.bottom + nodes, self.left + nodes, indexing="ij")
-        lon, lat = self.chip.wcs.all_pix2world(x.ravel(), y.ravel(), 0)
-        if self.chip.icrs and other.icrs:
-            at_x, at_y = _native_to_pixel(other.wcs, lon, lat)
-        else:
-            sky = SkyCoord(lon, lat, unit="deg", frame=wcs_to_celestial_frame(self.chip.wcs)).icrs
-            at_x, at_y = other.to_pixel(sky.ra.deg, sky.dec.deg)
+        lon, lat = _pixel_to_native(self.chip.wcs, x.ravel(), y.ravel())
+        at_x, at_y = _native_to_pixel(other.wcs, *_transform(lon, lat, self.chip.frame, other.frame))
         return at_x.reshape(3, 3), at_y.reshape(3, 3)
 
 
@@ -82,7 +77,8 @@ class OpenChips(contextlib.ExitStack):
 
     def __init__(self) -> None:
         super().__init__()
-        self._files: dict[str, fits.HDUList] = {}
+        self._files: dict[tuple[str, bool], fits.HDUList] = {}
+        self._broken: dict[str, ImageError] = {}
 
     def cutout(self, chip: Chip, grid: Grid) -> np.ndarray:
         """Give the chip's pixels on the grid, NaN where it has none."""
@@ -113,25 +109,33 @@ class OpenChips(contextlib.ExitStack):
         return box
 
     def _read(self, chip: Chip, y0: int, y1: int, x0: int, x1: int) -> np.ndarray:
-        if _is_packed(chip.path):
-            return _unpack(chip.path, chip.hdu, os.stat(chip.path).st_mtime_ns)[*chip.leading, y0:y1, x0:x1]
-        if chip.path not in self._files:
-            self._files[chip.path] = self.enter_context(_fits.open_fits(chip.path, memmap=True))
-        return _fits.part(self._files[chip.path][chip.hdu], (*chip.leading, slice(y0, y1), slice(x0, x1)), chip.path)
+        if chip.path in self._broken:
+            raise self._broken[chip.path]
+        where: tuple[int | slice, ...] = (*chip.leading, slice(y0, y1), slice(x0, x1))
+        try:
+            if _is_packed(chip.path):
+                with _fits.reading(chip.path):
+                    changed = os.stat(chip.path).st_mtime_ns
+                return _unpack(chip.path, chip.hdu, changed)[where]
+            if (chip.path, chip.mapped) not in self._files:
+                opened = self.enter_context(_fits.open_fits(chip.path, memmap=chip.mapped))
+                self._files[chip.path, chip.mapped] = opened
+        except ImageError as error:
+            # Unpacking takes seconds: not once more for every position.
+            self._broken[chip.path] = error
+            raise
+        return _fits.part(self._files[chip.path, chip.mapped], chip.hdu, where, chip.path, mapped=chip.mapped)
 
 
-def read_chips(mosaics: Mapping[str, Sequence[Any]] | Sequence[Any], bands: tuple[str, ...] | None) -> dict[str, list[Chip]]:
+def read_chips(mosaics: Mapping[str, Any] | Any, bands: tuple[str, ...] | None) -> dict[str, list[Chip]]:
     """Read the headers of all mosaics and list the chips of each band."""
     chips: dict[str, list[Chip]] = {}
     if isinstance(mosaics, Mapping):
         for band, paths in mosaics.items():
-            for path in map(os.fspath, paths):
-                for name, chip in _chips_of(path, None):
-                    if name != "image":
-                        raise ImageError(f"{path}: is a cube of several planes, but was given as the single band {band}")
-                    chips.setdefault(band, []).append(chip)
+            for path in path_list(paths):
+                chips.setdefault(band, []).extend(chip for _, chip in _chips_of(path, (band,)))
     else:
-        for path in map(os.fspath, mosaics):
+        for path in path_list(mosaics):
             for name, chip in _chips_of(path, bands):
                 chips.setdefault(name, []).append(chip)
     if not chips:
@@ -140,53 +144,94 @@ def read_chips(mosaics: Mapping[str, Sequence[Any]] | Sequence[Any], bands: tupl
 
 
 def _chips_of(path: str, bands: tuple[str, ...] | None) -> list[tuple[str, Chip]]:
-    found = []
+    """List the chips of one file, each with its band; ``image`` where nothing names the band."""
     with _fits.open_fits(path) as hdus:
-        images = _fits.image_hdus(hdus, path)
-        extensions = {hdu.name.lower() for _, hdu in images}
-        by_extension = bands is not None and all(band.lower() in extensions for band in bands)
-        for number, hdu in images:
-            shape = tuple(_fits.shape(hdu))
-            wcs = _fits.celestial_wcs(hdu.header)
-            if wcs is None:
-                continue
-            planes = [index for index in np.ndindex(shape[:-2])]
-            if by_extension:
-                names = [next((band for band in bands or () if band.lower() == hdu.name.lower()), "")]
-            elif len(planes) == 1:
-                names = [bands[0] if bands is not None and len(bands) == 1 else "image"]
-            else:
-                names = list(bands) if bands is not None else [str(index) for index in range(len(planes))]
-            if len(names) != len(planes):
-                raise ImageError(f"{path}: has {len(planes)} planes, so --bands must name all of them; got {', '.join(names)}")
-            found += [(name, _chip(path, number, index, shape, wcs)) for name, index in zip(names, planes, strict=True) if name]
+        found = []
+        for number, hdu in _fits.image_hdus(hdus, path, bands):
+            wcs = _fits.celestial_wcs(hdu.header, hdus)
+            if wcs is not None:
+                planes = np.ndindex(_fits.shape(hdu)[:-2])
+                chips = [_chip(path, number, hdu, plane, wcs) for plane in planes]
+                found.append((hdu.name, chips))
     if not found:
-        raise ImageError(f"{path}: has no sky coordinates (WCS), so no position can be found in it; give stamps without --catalog")
-    return found
+        raise ImageError(
+            f"{path}: has no sky coordinates (WCS), so no position can be found in it; give stamps without --catalog"
+        )
+    if names := _band_of_extension(found, bands, path):
+        return [(names[extension.lower()], chips[0]) for extension, chips in found]
+    return [named for _, chips in found for named in zip(_names_of_planes(len(chips), bands, path), chips, strict=True)]
 
 
-def _chip(path: str, hdu: int, leading: tuple[int, ...], shape: tuple[int, ...], wcs: WCS) -> Chip:
-    height, width = shape[-2:]
+def _band_of_extension(found: list[tuple[str, list[Chip]]], bands: tuple[str, ...] | None, path: str) -> dict[str, str]:
+    """Name the band of each extension; nothing where the extensions are the chips of a camera or hold cubes."""
+    names = {extension.lower(): extension for extension, _ in found}
+    if any(len(chips) > 1 for _, chips in found) or len(names) < len(found):
+        return {}
+    wanted = {band.lower(): band for band in bands or ()}
+    if wanted.keys() == names.keys():
+        return wanted
+    # Chips of a camera lie side by side, the bands of one image on top of each other.
+    first = found[0][1][0]
+    within = np.cos(np.radians(first.scale / 3600))
+    if len(found) == 1 or any(chip.shape != first.shape or chip.centre @ first.centre < within for _, (chip,) in found):
+        return {}
+    if wanted:
+        have = ", ".join(names.values())
+        raise ImageError(
+            f"{path}: its extensions {have} cover the same sky; name those that are bands, got {', '.join(bands or ())}"
+        )
+    return names
+
+
+def _names_of_planes(count: int, bands: tuple[str, ...] | None, path: str) -> tuple[str, ...]:
+    if count == 1:
+        return bands if bands is not None and len(bands) == 1 else ("image",)
+    names = tuple(map(str, range(count))) if bands is None else bands
+    if len(names) != count:
+        raise ImageError(f"{path}: has {count} planes, so as many bands must be named; got {', '.join(names)}")
+    return names
+
+
+def _chip(path: str, number: int, hdu: Any, leading: tuple[int, ...], wcs: WCS) -> Chip:
+    height, width = _fits.shape(hdu)[-2:]
     frame = wcs_to_celestial_frame(wcs)
-    x, y = np.array([[-0.5, width - 0.5, width - 0.5, -0.5, (width - 1) / 2], [-0.5, -0.5, height - 0.5, height - 0.5, (height - 1) / 2]])
-    lon, lat = wcs.all_pix2world(x, y, 0)
-    if frame.name != "icrs":
-        sky = SkyCoord(lon, lat, unit="deg", frame=frame).icrs
-        lon, lat = sky.ra.deg, sky.dec.deg
-    vectors = _unit_vectors(lon, lat)
+    x = np.array([-0.5, width - 0.5, width - 0.5, -0.5, (width - 1) / 2])
+    y = np.array([-0.5, -0.5, height - 0.5, height - 0.5, (height - 1) / 2])
+    lon, lat = _pixel_to_native(wcs, x, y)
+    vectors = _unit_vectors(*_transform(lon, lat, frame, ICRS()))
     centre = vectors[-1]
-    # An all-sky projection has corners that are nowhere: such a chip may be near everything.
-    reach = float((vectors[:-1] @ centre).min()) - 1e-6 if np.isfinite(vectors).all() else -1.0
     scale = float(np.mean(proj_plane_pixel_scales(wcs))) * 3600
+    # The corners are the farthest points of any image but one of the whole sky, which may be near everything.
+    narrow = np.isfinite(vectors).all() and scale * np.hypot(width, height) < 60 * 3600
+    reach = float((vectors[:-1] @ centre).min()) - 1e-6 if narrow else -1.0
     centre = centre if np.isfinite(centre).all() else np.zeros(3)
-    return Chip(path, hdu, leading, (height, width), wcs, frame.name == "icrs", scale, centre, reach)
+    mapped = _fits.is_mappable(hdu)
+    return Chip(path, number, leading, mapped, (height, width), wcs, frame, scale, centre, reach)
+
+
+def _transform(
+    lon: np.ndarray, lat: np.ndarray, here: BaseCoordinateFrame, there: BaseCoordinateFrame
+) -> tuple[np.ndarray, np.ndarray]:
+    if here.is_equivalent_frame(there):
+        return lon, lat
+    sky = SkyCoord(lon, lat, unit="deg", frame=here).transform_to(there).spherical
+    return sky.lon.deg, sky.lat.deg
 
 
 def _native_to_pixel(wcs: WCS, lon: np.ndarray, lat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if not len(lon):
         return np.empty(0), np.empty(0)
-    x, y = wcs.all_world2pix(lon, lat, 0, quiet=True)
+    x, y = wcs.all_world2pix(*_in_order(wcs, lon, lat), 0, quiet=True)
     return x, y
+
+
+def _pixel_to_native(wcs: WCS, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return _in_order(wcs, *wcs.all_pix2world(x, y, 0))
+
+
+def _in_order(wcs: WCS, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Swap longitude and latitude for images whose first axis is the latitude."""
+    return (first, second) if wcs.wcs.lng == 0 else (second, first)
 
 
 def _through_nodes(values: np.ndarray, size: int) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 
 from astrotl.errors import ImageError
 from astrotl.sources import _fits
+from astrotl.tables import first_line
 
 PICTURE_ENDINGS = (".jpg", ".jpeg", ".png")
 
@@ -39,20 +40,24 @@ def is_stamp(path: str) -> bool:
     return ending in PICTURE_ENDINGS or ending == ".fz" or ending.startswith(_fits.FITS_ENDINGS)
 
 
-def read_stamp(path: str) -> Stamp:
-    """Read all image planes of one file."""
-    return _read_picture(path) if split_name(path)[1] in PICTURE_ENDINGS else _read_fits(path)
+def read_stamp(path: str, bands: tuple[str, ...] | None = None) -> Stamp:
+    """Read the image planes of one file; where the bands name extensions, only those."""
+    return _read_picture(path) if split_name(path)[1] in PICTURE_ENDINGS else _read_fits(path, bands)
 
 
-def _read_fits(path: str) -> Stamp:
+def _read_fits(path: str, bands: tuple[str, ...] | None) -> Stamp:
     with _fits.open_fits(path) as hdus:
-        images = _fits.image_hdus(hdus, path)
+        images = _fits.image_hdus(hdus, path, bands)
         parts = [_fits.pixels(hdu, path) for _, hdu in images]
         names = [hdu.name for _, hdu in images]
     if len({part.shape[1:] for part in parts}) > 1:
-        sizes = ", ".join(f"{name or number} {part.shape[2]} x {part.shape[1]}" for number, (name, part) in enumerate(zip(names, parts, strict=True)))
+        sizes = ", ".join(
+            f"{name or number} {part.shape[2]} x {part.shape[1]}"
+            for number, (name, part) in enumerate(zip(names, parts, strict=True))
+        )
         raise ImageError(f"{path}: its extensions differ in size ({sizes}); name those that are bands with --bands")
-    named = all(names) and len(set(names)) == len(names) and all(len(part) == 1 for part in parts) and len(parts) > 1
+    chosen = bands is not None and {name.lower() for name in names} == {band.lower() for band in bands}
+    named = all(names) and len(set(names)) == len(names) == sum(map(len, parts)) and (len(names) > 1 or chosen)
     return Stamp(np.concatenate(parts) if len(parts) > 1 else parts[0], tuple(names) if named else None)
 
 
@@ -64,10 +69,12 @@ def _read_picture(path: str) -> Stamp:
         with Image.open(path) as picture:
             deep = picture.mode.startswith("I")
             grey = deep or picture.mode in ("1", "L", "LA")
-            data = np.asarray(picture if deep else picture.convert("L" if grey else "RGB"), dtype=np.float32)
+            # A palette may hold a transparency that only RGBA can take.
+            flat = picture.convert("RGBA") if picture.mode == "P" else picture
+            data = np.asarray(flat if deep else flat.convert("L" if grey else "RGB"), dtype=np.float32)
     except FileNotFoundError as error:
         raise ImageError(f"{path}: there is no such file") from error
     except Exception as error:
-        raise ImageError(f"{path}: cannot be read as a picture ({str(error).splitlines()[0]}); save it again") from error
+        raise ImageError(f"{path}: cannot be read as a picture ({first_line(error)}); save it again") from error
     planes = data[None] if grey else np.moveaxis(data, -1, 0)
     return Stamp(planes, ("grey",) if grey else ("red", "green", "blue"), (0.0, 65535.0 if deep else 255.0))

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from astrotl.errors import ImageError
 from astrotl.images import ImageBatch
 from astrotl.sources.base import ImageSource, unique_ids
+from astrotl.tables import first_line
 
 __all__ = ["ArraySource", "StackSource"]
 
@@ -48,6 +49,7 @@ class ArraySource(ImageSource):
         self, images: npt.ArrayLike, *, ids: npt.ArrayLike | None = None, channels: Sequence[str] | None = None
     ) -> None:
         self._images = np.asanyarray(images)
+        _check_numbers(self._images.dtype)
         self._channel_axis = _channel_axis(self._images.shape)
         self.channels = _channel_names(channels, self._images.shape, self._channel_axis)
         self.ids = unique_ids(np.arange(len(self._images)) if ids is None else ids)
@@ -63,7 +65,8 @@ class ArraySource(ImageSource):
         return _batch(self._images, self._channel_axis, self.ids, self.channels)
 
     def signature(self) -> dict[str, Any]:  # noqa: D102
-        return {"kind": "arrays", "channels": list(self.channels), "size": _size(self._images.shape, self._channel_axis)}
+        size = _size(self._images.shape, self._channel_axis)
+        return {"kind": "arrays", "channels": list(self.channels), "size": size}
 
 
 class StackSource(ImageSource):
@@ -90,14 +93,18 @@ class StackSource(ImageSource):
         channels: Sequence[str] | None = None,
     ) -> None:
         self._path = os.fspath(path)
-        shapes = _with_arrays(self._path, lambda arrays: {name: array.shape for name, array in arrays.items()})
+        looks = _with_arrays(self._path, lambda arrays: {name: (a.shape, a.dtype) for name, a in arrays.items()})
+        shapes = {name: shape for name, (shape, _) in looks.items()}
         self._dataset = _pick_dataset(shapes, dataset, self._path)
+        _check_numbers(looks[self._dataset][1])
         self._shape = shapes[self._dataset]
         self._channel_axis = _channel_axis(self._shape)
         self.channels = _channel_names(channels, self._shape, self._channel_axis)
         if ids is None:
-            name = next((name for name in shapes if name.lower() in _IDS and shapes[name] == self._shape[:1]), None)
-            ids = np.arange(self._shape[0]) if name is None else _with_arrays(self._path, lambda arrays: _text(arrays[name][:]))
+            name = next((name for name in shapes if _last(name) in _IDS and shapes[name] == self._shape[:1]), None)
+            ids = np.arange(self._shape[0])
+            if name is not None:
+                ids = _with_arrays(self._path, lambda arrays: _text(arrays[name][:]))
         self.ids = unique_ids(ids)
         if len(self.ids) != self._shape[0]:
             raise ValueError(f"ids: expected {self._shape[0]} of them, got {len(self.ids)}")
@@ -105,11 +112,11 @@ class StackSource(ImageSource):
 
     def _take(self, rows: slice | np.ndarray) -> StackSource:
         part = object.__new__(StackSource)
-        whole = np.arange(self._shape[0])[self._rows] if not isinstance(self._rows, np.ndarray) else self._rows
-        taken = whole[rows]
-        if len(taken) and (np.diff(taken) == 1).all():
-            taken = slice(int(taken[0]), int(taken[-1]) + 1)
-        part.__dict__.update(self.__dict__, ids=self.ids[rows], _rows=taken)
+        mine = self._rows if isinstance(self._rows, np.ndarray) else np.arange(self._shape[0])[self._rows]
+        taken = mine[rows]
+        run = len(taken) > 0 and (np.diff(taken) == 1).all()
+        kept = slice(int(taken[0]), int(taken[-1]) + 1) if run else taken
+        part.__dict__.update(self.__dict__, ids=self.ids[rows], _rows=kept)
         return part
 
     def read(self) -> ImageBatch:  # noqa: D102
@@ -137,12 +144,17 @@ def _with_arrays(path: str, use: Callable[[dict[str, Any]], Any]) -> Any:
 
         with h5py.File(path, "r") as file:
             datasets: dict[str, Any] = {}
-            file.visititems(lambda name, item: datasets.update({name: item}) if isinstance(item, h5py.Dataset) else None)
+
+            def note(name: str, item: Any) -> None:
+                if isinstance(item, h5py.Dataset):
+                    datasets[name] = item
+
+            file.visititems(note)
             return use(datasets)
     except FileNotFoundError as error:
         raise ImageError(f"{path}: there is no such file") from error
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ImageError(f"{path}: cannot be read as a stack of images ({str(error).splitlines()[0]})") from error
+        raise ImageError(f"{path}: cannot be read as a stack of images ({first_line(error)})") from error
 
 
 @functools.lru_cache(maxsize=1)
@@ -165,12 +177,21 @@ def _pick_dataset(shapes: dict[str, tuple[int, ...]], wanted: str | None, path: 
         if wanted not in stacks:
             raise ValueError(f"dataset: {path} has no stack of images {wanted!r}; it has {', '.join(stacks) or 'none'}")
         return wanted
-    usual = [name for name in stacks if name.rpartition("/")[2].lower() in _IMAGES]
+    usual = [name for name in stacks if _last(name) in _IMAGES]
     if len(usual) == 1 or len(stacks) == 1:
         return (usual or stacks)[0]
     if not stacks:
         raise ImageError(f"{path}: holds no array of three or four axes; expected (n, y, x) or (n, channel, y, x)")
     raise ValueError(f"dataset: {path} has several stacks of images, {', '.join(stacks)}; name one")
+
+
+def _last(name: str) -> str:
+    return name.rpartition("/")[2].lower()
+
+
+def _check_numbers(dtype: np.dtype) -> None:
+    if dtype.kind not in "fiub":
+        raise TypeError(f"images: expected real numbers, got {dtype}")
 
 
 def _channel_axis(shape: tuple[int, ...]) -> int | None:
@@ -200,7 +221,8 @@ def _batch(images: np.ndarray, channel_axis: int | None, ids: np.ndarray, channe
         images = images[:, None]
     elif channel_axis == 3:
         images = np.moveaxis(images, 3, 1)
-    return ImageBatch(np.ascontiguousarray(images, dtype=np.float32), ids, channels, value_range)
+    # Always a copy: neither the caller's array nor a mapped file lies open to a step that works in place.
+    return ImageBatch(np.array(images, dtype=np.float32, order="C"), ids, channels, value_range)
 
 
 def _text(values: np.ndarray) -> np.ndarray:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from astropy.table import Table
 
-from astrotl.images import ImageBatch
+if TYPE_CHECKING:
+    from astrotl.images import ImageBatch
 
 __all__ = ["ImageSource"]
 
@@ -37,9 +40,18 @@ class ImageSource(ABC):
             if rows.ndim != 1:
                 raise TypeError("rows: expected a slice or a list of row numbers; for one object write source[i:i + 1]")
             if rows.dtype.kind == "b":
+                if len(rows) != len(self):
+                    raise IndexError(f"rows: a mask needs one value an object, {len(self)} of them, got {len(rows)}")
                 rows = np.flatnonzero(rows)
+            elif len(rows) and rows.dtype.kind not in "iu":
+                raise TypeError(
+                    f"rows: expected row numbers or a mask, got {rows.dtype}; rows_of() finds the rows of ids"
+                )
             rows = rows.astype(np.intp)
-        return self._take(rows)
+        part = self._take(rows)
+        # What opens all images again is not what opens these, and it may be long: every block travels.
+        part.origin = None
+        return part
 
     @abstractmethod
     def _take(self, rows: slice | np.ndarray) -> ImageSource:
@@ -73,13 +85,21 @@ def unique_ids(ids: npt.ArrayLike) -> np.ndarray:
     if len(values) < len(names):
         twice = ", ".join(values[counts > 1][:3])
         raise ValueError(f"ids: every object needs its own, but these stand more than once: {twice}")
-    return names
+    # No wider than the longest: numbers come as 21 letters, of which every block would carry the blanks.
+    return names.astype(f"U{np.char.str_len(names).max(initial=1)}")
+
+
+def path_list(given: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[str]:
+    """Take one path or several."""
+    return [os.fspath(path) for path in ([given] if isinstance(given, (str, os.PathLike)) else given)]
 
 
 def pick_channels(bands: tuple[str, ...] | None, known: tuple[str, ...], where: str) -> tuple[str, ...]:
     """Check the wanted bands against those that are there; all of them if none are named."""
     if bands is None:
         return known
+    if len(set(bands)) < len(bands):
+        raise ValueError(f"bands: one is named twice in {', '.join(bands)}")
     for band in bands:
         if band not in known:
             raise ValueError(f"bands: {band!r} is not in {where}, which has {', '.join(known)}")

@@ -15,7 +15,7 @@ from astropy.table import Table
 from astrotl.errors import ImageError
 from astrotl.images import ImageBatch
 from astrotl.sources._stamps import Stamp, read_stamp, split_name
-from astrotl.sources.base import ImageSource, pick_channels, unique_ids
+from astrotl.sources.base import ImageSource, path_list, pick_channels, unique_ids
 
 __all__ = ["FileSource"]
 
@@ -57,36 +57,41 @@ class FileSource(ImageSource):
         self._per_band = isinstance(files, Mapping)
         if isinstance(files, Mapping):
             self.channels = pick_channels(bands, tuple(files), "the inputs")
-            columns = [[os.fspath(path) for path in files[band]] for band in self.channels]
+            columns = [path_list(files[band]) for band in self.channels]
             if len({len(column) for column in columns}) > 1:
                 raise ValueError("files: every band needs one path an object; leave the missing ones empty")
         else:
-            columns = [[os.fspath(path) for path in files]]
+            columns = [path_list(files)]
         self._paths = np.array(columns, dtype=np.str_).T
         if not len(self._paths):
             raise ValueError("files: there are none")
         self.ids = unique_ids(ids if ids is not None else [split_name(row[0])[0] for row in self._paths])
         if len(self.ids) != len(self._paths):
             raise ValueError(f"ids: expected {len(self._paths)} of them, got {len(self.ids)}")
-        first = self._first_stamp()
+        if size is not None and int(size) < 2:
+            raise ValueError(f"size: expected 2 pixels or more, got {size}")
+        path, first = self._first_stamp(self.channels[:1] if self._per_band else bands)
+        self._names = first.names
+        self._count = len(first.planes)
         if not self._per_band:
-            self.channels, self._planes = _choose_planes(first, bands, str(self._paths[0, 0]))
+            self.channels = _choose_planes(first, bands, path)
+        elif self._count > 1:
+            raise ValueError(
+                f"files: {path} has {self._count} planes, but was given as the single band {self.channels[0]}"
+            )
         self._value_range = first.value_range
         self._exact = size is None
         self._size = first.planes.shape[1:] if size is None else (int(size), int(size))
 
-    def _first_stamp(self) -> Stamp:
+    def _first_stamp(self, bands: tuple[str, ...] | None) -> tuple[str, Stamp]:
         """Read the first stamp that can be read, to learn the size and the channels of all."""
         errors = []
-        for path in self._paths[:, 0][:100]:
+        for path in [path for path in self._paths[:, 0].tolist() if path][:100]:
             try:
-                return read_stamp(path) if path else self._missing()
+                return path, read_stamp(path, bands)
             except ImageError as error:
                 errors.append(error)
-        raise errors[0]
-
-    def _missing(self) -> Stamp:
-        raise ImageError("there is no file for this band")
+        raise errors[0] if errors else ImageError(f"there is no file for band {self.channels[0]}")
 
     def _take(self, rows: slice | np.ndarray) -> FileSource:
         part = object.__new__(FileSource)
@@ -105,29 +110,53 @@ class FileSource(ImageSource):
 
     def _read_one(self, paths: np.ndarray) -> np.ndarray:
         if not self._per_band:
-            stamp = read_stamp(str(paths[0]))
-            if len(stamp.planes) <= max(self._planes):
-                raise ImageError(f"{paths[0]}: has {len(stamp.planes)} planes; the first file has the bands {', '.join(self.channels)}")
-            return stamp.planes[list(self._planes)]
+            return self._all_bands(str(paths[0]))
         planes = []
-        for band, path in zip(self.channels, paths, strict=True):
+        for band, path in zip(self.channels, paths.tolist(), strict=True):
             if not path:
                 raise ImageError(f"there is no file for band {band}")
-            stamp = read_stamp(str(path))
+            stamp = read_stamp(path, (band,))
             if len(stamp.planes) > 1:
                 raise ImageError(f"{path}: has {len(stamp.planes)} planes, but was given as the single band {band}")
+            self._check_range(stamp, path)
             planes.append(stamp.planes[0])
         if len({plane.shape for plane in planes}) > 1:
-            sizes = ", ".join(f"{band} {plane.shape[1]} x {plane.shape[0]}" for band, plane in zip(self.channels, planes, strict=True))
-            raise ImageError(f"{paths[0]}: the bands of this object differ in size ({sizes}); give mosaics and a catalogue")
+            sizes = ", ".join(
+                f"{band} {plane.shape[1]} x {plane.shape[0]}" for band, plane in zip(self.channels, planes, strict=True)
+            )
+            raise ImageError(
+                f"{paths[0]}: the bands of this object differ in size ({sizes}); give mosaics and a catalogue"
+            )
         return np.stack(planes)
+
+    def _all_bands(self, path: str) -> np.ndarray:
+        if not path:
+            raise ImageError("there is no file for this object")
+        stamp = read_stamp(path, None if self._names is None else self.channels)
+        self._check_range(stamp, path)
+        if self._names is None:
+            if stamp.names is not None or len(stamp.planes) != self._count:
+                raise ImageError(f"{path}: has {_planes_of(stamp)}, but the first file has {self._count} unnamed ones")
+            return stamp.planes
+        have = [name.lower() for name in stamp.names or ()]
+        if not {name.lower() for name in self.channels} <= set(have):
+            raise ImageError(f"{path}: has {_planes_of(stamp)}, but the first file has {', '.join(self._names)}")
+        return stamp.planes[[have.index(name.lower()) for name in self.channels]]
+
+    def _check_range(self, stamp: Stamp, path: str) -> None:
+        if stamp.value_range != self._value_range:
+            here, first = (_range_in_words(values) for values in (stamp.value_range, self._value_range))
+            raise ImageError(f"{path}: its values {here}, those of the first file {first}")
 
     def _fit(self, image: np.ndarray, path: str) -> np.ndarray:
         if image.shape[1:] == self._size:
             return image
         if self._exact:
             height, width = self._size
-            raise ImageError(f"{path}: is {image.shape[2]} x {image.shape[1]} px, the first one {width} x {height}; give --size to crop or pad all")
+            raise ImageError(
+                f"{path}: is {image.shape[2]} x {image.shape[1]} px, the first one {width} x {height}; "
+                "give --size to crop or pad all"
+            )
         return centred(image, self._size)
 
     def table(self) -> Table:  # noqa: D102
@@ -157,17 +186,29 @@ def centred(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return fitted
 
 
-def _choose_planes(stamp: Stamp, bands: tuple[str, ...] | None, path: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
+def _choose_planes(stamp: Stamp, bands: tuple[str, ...] | None, path: str) -> tuple[str, ...]:
+    """Name the channels: what is asked for out of the named planes, or names for all the unnamed ones."""
     count = len(stamp.planes)
     if stamp.names is not None:
-        known = {name.lower(): number for number, name in enumerate(stamp.names)}
-        chosen = pick_channels(bands and tuple(band.lower() for band in bands), tuple(known), path)
-        return bands or stamp.names, tuple(known[name] for name in chosen)
+        known = {name.lower(): name for name in stamp.names}
+        pick_channels(bands and tuple(known.get(band.lower(), band) for band in bands), stamp.names, path)
+        return bands or stamp.names
     if bands is None:
-        return ("image",) if count == 1 else tuple(str(number) for number in range(count)), tuple(range(count))
+        return ("image",) if count == 1 else tuple(str(number) for number in range(count))
     if len(bands) != count:
-        raise ValueError(f"bands: {path} has {count} unnamed planes, so name all {count} of them (and choose later with the step choose)")
-    return bands, tuple(range(count))
+        raise ValueError(
+            f"bands: {path} has {count} unnamed planes, so name all {count} of them "
+            "(and choose later with the step choose)"
+        )
+    return pick_channels(bands, bands, path)
+
+
+def _planes_of(stamp: Stamp) -> str:
+    return f"{len(stamp.planes)} planes" if stamp.names is None else f"the planes {', '.join(stamp.names)}"
+
+
+def _range_in_words(values: tuple[float, float] | None) -> str:
+    return "are in physical units" if values is None else f"fill {values[0]:g} to {values[1]:g}"
 
 
 def ids_of(paths: Sequence[str]) -> list[str]:
@@ -175,5 +216,6 @@ def ids_of(paths: Sequence[str]) -> list[str]:
     stems = [split_name(path)[0] for path in paths]
     if max(Counter(stems).values(), default=0) < 2:
         return stems
-    root = os.path.commonpath([os.path.dirname(path) for path in paths])
-    return [os.path.join(os.path.relpath(os.path.dirname(path), root), stem) for path, stem in zip(paths, stems, strict=True)]
+    folders = [os.path.dirname(os.path.abspath(path)) for path in paths]
+    inside = [os.path.relpath(folder, os.path.commonpath(folders)) for folder in folders]
+    return [os.path.normpath(os.path.join(folder, stem)) for folder, stem in zip(inside, stems, strict=True)]

@@ -8,13 +8,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from astropy import units as u
 
 from astrotl import tables
 from astrotl.sources._stamps import is_stamp
 from astrotl.sources.arrays import STACK_ENDINGS, StackSource
-from astrotl.sources.base import ImageSource, pick_channels
+from astrotl.sources.base import ImageSource, path_list, pick_channels
 from astrotl.sources.files import FileSource, ids_of
 from astrotl.sources.sky import SkySource
 
@@ -97,10 +96,12 @@ def parse_inputs(texts: Sequence[str]) -> list[str] | dict[str, str]:
     if not all(named):
         odd = next(text for text, match in zip(texts, named, strict=True) if not match)
         raise ValueError(f"inputs: {odd} names no band, while others are given as BAND=PATTERN; name it too")
-    pairs = [match.groups() for match in named if match]
+    pairs = [(match[1], match[2]) for match in named if match]
     bands = [band for band, _ in pairs]
     if len(set(bands)) < len(bands):
-        raise ValueError(f"inputs: a band is named twice in {', '.join(bands)}; put its pattern in quotes: g='frame-g-*.fits'")
+        raise ValueError(
+            f"inputs: a band is named twice in {', '.join(bands)}; put its pattern in quotes: g='frame-g-*.fits'"
+        )
     return dict(pairs)
 
 
@@ -111,7 +112,8 @@ def _open_sky(
     positions = tables.find_positions(table, catalog)
     if positions is None:
         raise ValueError(
-            f"{catalog}: has no columns ra and dec (or RAJ2000, DEJ2000 and the like); it has {', '.join(table.colnames)}"
+            f"{catalog}: has no columns ra and dec (or RAJ2000, DEJ2000 and the like); "
+            f"it has {', '.join(table.colnames)}"
         )
     ids = tables.find_ids(table, catalog, id_column)
     return SkySource(found, positions, size=64 if size is None else size, ids=ids, bands=bands)
@@ -120,8 +122,21 @@ def _open_sky(
 def _open_band_files(
     inputs: Mapping[str, Any], found: dict[str, list[str]], bands: tuple[str, ...] | None, size: int | None
 ) -> FileSource:
-    """Bring the files of each band together by the part of their paths that varies."""
+    """Bring the files of each band together: lists in their order, others by the part of their paths that varies."""
+    lists = [paths for band, paths in found.items() if not isinstance(inputs[band], (str, os.PathLike))]
+    if len(lists) == len(found):
+        if len({len(paths) for paths in lists}) > 1:
+            raise ValueError(
+                "inputs: lists of files need one an object in every band; give patterns where some are missing"
+            )
+        return FileSource(found, ids=ids_of(lists[0]), bands=bands, size=size)
     by_band = {band: dict(zip(_varying(inputs[band], paths), paths, strict=True)) for band, paths in found.items()}
+    if not set.intersection(*map(set, by_band.values())):
+        seen = ", ".join(f"{band} {next(iter(paths))}" for band, paths in by_band.items())
+        raise ValueError(
+            f"inputs: no object has a file in every band; the first names are {seen}. "
+            "Let a star stand for the object alone: g='stamps/*-g.fits'"
+        )
     ids = sorted(set().union(*by_band.values()))
     files = {band: [paths.get(name, "") for name in ids] for band, paths in by_band.items()}
     return FileSource(files, ids=ids, bands=bands, size=size)
@@ -130,8 +145,7 @@ def _open_band_files(
 def _find(given: Path | Sequence[Path]) -> list[str]:
     """List the files behind paths, folders and patterns."""
     found: list[str] = []
-    for path in [given] if isinstance(given, (str, os.PathLike)) else given:
-        path = os.path.expanduser(os.fspath(path))
+    for path in map(os.path.expanduser, path_list(given)):
         if os.path.isdir(path):
             inside = (os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names)
             files = sorted(name for name in inside if is_stamp(name))
@@ -157,7 +171,7 @@ def _varying(given: Path | Sequence[Path], paths: list[str]) -> list[str]:
     names = []
     for path in paths:
         match = re.fullmatch(regex, path)
-        names.append("-".join(filter(None, match.groups())) if match else path)
+        names.append("-".join(filter(None, (part.strip("/") for part in match.groups()))) if match else path)
     return names if len(set(names)) == len(names) else ids_of(paths)
 
 
@@ -182,13 +196,16 @@ def _pixels(size: int | str | None) -> int | None:
 def _recorded(inputs: Any) -> Any:
     """Write down the inputs so that they can be opened again from any folder."""
     if isinstance(inputs, Mapping):
-        return {band: _recorded(given) for band, given in inputs.items()}
-    if isinstance(inputs, (str, os.PathLike)):
-        return os.path.abspath(os.path.expanduser(os.fspath(inputs)))
-    paths = [_recorded(path) for path in inputs]
-    if len(paths) > 2:
+        return {band: _absolute(given) for band, given in inputs.items()}
+    paths = _absolute(inputs)
+    if isinstance(paths, list) and len(paths) > 2:
         # A shell has spelt out a pattern: the pattern is shorter.
         pattern = os.path.join(os.path.dirname(paths[0]), "*" + os.path.splitext(paths[0])[1])
-        if sorted(glob.glob(pattern)) == sorted(paths):
+        if sorted(glob.glob(pattern)) == paths:
             return pattern
-    return np.unique(paths).tolist()
+    return paths
+
+
+def _absolute(given: Path | Sequence[Path]) -> str | list[str]:
+    paths = [os.path.abspath(os.path.expanduser(path)) for path in path_list(given)]
+    return paths[0] if isinstance(given, (str, os.PathLike)) else paths

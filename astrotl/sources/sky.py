@@ -68,7 +68,8 @@ class SkySource(ImageSource):
         part = object.__new__(SkySource)
         part.__dict__.update(self.__dict__, ids=self.ids[rows], _lon=self._lon[rows], _lat=self._lat[rows])
         part._chips = {
-            band: [chip for chip in chips if chip.near(part._lon, part._lat).any()] for band, chips in self._chips.items()
+            band: [chip for chip in chips if chip.near(part._lon, part._lat).any()]
+            for band, chips in self._chips.items()
         }
         return part
 
@@ -87,10 +88,11 @@ class SkySource(ImageSource):
                     except ImageError as error:
                         failed[row] = str(error)
         data[list(failed)] = np.nan
-        return ImageBatch(data, self.ids, self.channels, failed={str(self.ids[row]): why for row, why in failed.items()})
+        reasons = {str(self.ids[row]): why for row, why in failed.items()}
+        return ImageBatch(data, self.ids, self.channels, failed=reasons)
 
     def _candidates(self, band: str) -> list[list[tuple[Chip, float, float]]]:
-        """List for each position the chips that hold it, the one that covers the cutout best first, and where it lies."""
+        """List for each position the chips that hold it and where; the one that covers the cutout best comes first."""
         held: list[list[tuple[tuple[float, float], Chip, float, float]]] = [[] for _ in range(len(self))]
         for chip in self._chips[band]:
             near = np.flatnonzero(chip.near(self._lon, self._lat))
@@ -149,8 +151,8 @@ def _size_in_pixels(size: int | str | u.Quantity, chips: list[Chip]) -> int:
     scales = np.array([chip.scale for chip in chips])
     if np.ptp(scales) > 0.01 * scales.min():
         raise ValueError(
-            f"mosaics: those of the first band differ in pixel scale ({scales.min():.4g} to {scales.max():.4g} arcsec); "
-            "extract them separately, or name another band first"
+            "mosaics: those of the first band differ in pixel scale "
+            f"({scales.min():.4g} to {scales.max():.4g} arcsec); extract them separately, or name another band first"
         )
     try:
         quantity = u.Quantity(size)

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
-from typing import Any, ClassVar, final
+from typing import ClassVar, final
 
 from astropy.table import Table
 
@@ -116,7 +116,9 @@ class Task(ABC):
                     continue
                 raise ContractError(f"{who} promised the column {column.name!r}, but gave {', '.join(table.colnames)}")
             if table[column.name].dtype.kind not in _KINDS[column.kind]:
-                raise ContractError(f"{who} promised {column.name!r} as {column.kind}, but gave {table[column.name].dtype}")
+                raise ContractError(
+                    f"{who} promised {column.name!r} as {column.kind}, but gave {table[column.name].dtype}"
+                )
             table[column.name].description = column.description
             if column.unit is not None:
                 table[column.name].unit = column.unit

@@ -132,5 +132,7 @@ def _checked_row(store: FeatureStore, row: int) -> int:
 def _done_features(store: FeatureStore, row: int) -> np.ndarray:
     vector = store.features([row])[0]
     if not np.isfinite(vector).all():
-        raise ValueError(f"query: {store.ids[row]!r} has no features in {store.path}; astrotl info {store.path} says why")
+        raise ValueError(
+            f"query: {str(store.ids[row])!r} has no features in {store.path}; astrotl info {store.path} says why"
+        )
     return np.asarray(vector)

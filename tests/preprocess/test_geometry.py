@@ -80,6 +80,11 @@ def test_a_frame_without_a_source_in_the_middle_is_kept_whole(noise):
     np.testing.assert_allclose(cropped, data, atol=1e-4)
 
 
+def test_noise_is_not_taken_for_a_source():
+    data = np.stack([galaxy(2, height=0, seed=seed) for seed in range(50)])
+    np.testing.assert_allclose(CropSource()(batch_of(data)).data, data, atol=1e-4)
+
+
 def test_a_source_without_noise_or_with_a_missing_band_is_found():
     data = np.stack([galaxy(2, noise=0), galaxy(2)])
     data[1, 1] = np.nan

@@ -79,6 +79,10 @@ def test_lupton_leaves_out_a_missing_band():
     assert drawn[0] == drawn[2] > 0
 
 
+def test_lupton_takes_the_smallest_numbers_there_are():
+    assert np.isfinite(Lupton()(batch_of(np.full((1, 3, 4, 4), 2.5e-44))).data).all()
+
+
 def test_a_known_range_is_only_scaled():
     data = np.arange(256).reshape(1, 1, 16, 16)
     stretched = Stretch()(batch_of(data, value_range=(0, 255)))
@@ -109,6 +113,13 @@ def test_bands_share_their_limits_so_that_a_red_source_stays_red():
     data = field() + blob(500) * np.reshape([1, 0.5, 0.1], (3, 1, 1))
     i, r, g = Stretch()(batch_of(data)).data[0, :, 30:35, 30:35].mean(axis=(1, 2))
     assert i > r > g
+
+
+def test_a_source_in_one_band_alone_is_not_burnt_out():
+    data = field() + blob(5000) * np.reshape([1, 0, 0], (3, 1, 1))
+    drawn = Stretch()(batch_of(data)).data[0]
+    assert 1 <= (drawn[0] == 1).sum() < 20
+    assert np.median(drawn[1:]) < 0.3
 
 
 def test_the_result_does_not_depend_on_units_or_background():

@@ -1,0 +1,5 @@
+"""``python -m astrotl`` is the command ``astrotl``."""
+
+from astrotl.cli import main
+
+main()

@@ -1,0 +1,136 @@
+"""Runs what the pages show: ``>>>`` blocks by doctestplus, ``$ astrotl`` lines in console blocks by `Commands`.
+
+A block with a caption is a file of that name, written before the next command runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import doctest
+import importlib
+import io
+import os
+import re
+import shlex
+import sys
+import tempfile
+import tomllib
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from textwrap import dedent
+from types import ModuleType
+
+import pytest
+
+collect_ignore = ["_build", "api", "conf.py"]
+
+_BLOCK = re.compile(r"^( *)\.\. code-block:: (\w+)\n((?:\1 +:\w+:.*\n)*)\s*\n((?:(?:\1 +.*)?\n)+)", re.M)
+_CAPTION = re.compile(r":caption: *(.+)")
+_FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    if file_path.suffix == ".rst" and ".. code-block:: console" in file_path.read_text(encoding="utf-8"):
+        return Page.from_parent(parent, path=file_path)
+    return None
+
+
+class Page(pytest.File):
+    def collect(self) -> Iterator[pytest.Item]:
+        yield Commands.from_parent(self, name="commands")
+
+
+class Commands(pytest.Item):
+    """All commands of one page, one after the other in one folder."""
+
+    def runtest(self) -> None:
+        with _empty_folder(), _untouched_process():
+            for kind, options, body in _blocks(self.path):
+                caption = _CAPTION.search(options)
+                if caption:
+                    path = Path(caption[1])
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_text(body, encoding="utf-8")
+                elif kind == "console":
+                    for command, shown in _commands(body):
+                        _check(command, shown, _run(command))
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> str:
+        return str(excinfo.value) if isinstance(excinfo.value, AssertionError) else str(super().repr_failure(excinfo))
+
+
+def _blocks(page: Path) -> Iterator[tuple[str, str, str]]:
+    for match in _BLOCK.finditer(page.read_text(encoding="utf-8") + "\n"):
+        yield match[2], match[3], dedent(match[4]).strip("\n") + "\n"
+
+
+def _commands(body: str) -> Iterator[tuple[str, str]]:
+    for part in re.split(r"^\$ ", body, flags=re.M)[1:]:
+        command, _, shown = part.replace("\\\n", " ").partition("\n")
+        yield command, shown.rstrip() + "\n"
+
+
+def _check(command: str, shown: str, said: str) -> None:
+    if not doctest.OutputChecker().check_output(shown, said, _FLAGS):
+        raise AssertionError(f"$ {command}\nthe page shows:\n{shown}\nthe command says:\n{said}")
+
+
+def _run(command: str) -> str:
+    words = shlex.split(command)
+    if words[:2] == ["pip", "install"]:
+        return _stand_in_for_pip(Path(words[2]))
+    assert words[0] == "astrotl", f"only astrotl runs here, not {command}"
+    from astrotl import cli, plugins
+
+    plugins._found.cache_clear()
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", "")).startswith(os.getcwd()):
+            del sys.modules[name]
+    importlib.invalidate_caches()
+    said = io.StringIO()
+    sys.argv = words
+    sys.modules["__main__"] = ModuleType("__main__")  # else click calls the program "python -m pytest"
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said), contextlib.suppress(SystemExit):
+        cli.main()
+    # What the page would have to hide: the time it took, and where the page was run.
+    return said.getvalue().replace(os.getcwd() + os.sep, "")
+
+
+def _stand_in_for_pip(folder: Path) -> str:
+    """Make a package's modules importable and its entry points known, without a network."""
+    project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    info = Path(f"{project['name'].replace('-', '_')}-{project['version']}.dist-info").resolve()
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
+    points = "\n".join(f"{name} = {target}" for name, target in project["entry-points"]["astrotl"].items())
+    (info / "entry_points.txt").write_text(f"[astrotl]\n{points}\n")
+    sys.path[:0] = [str(info.parent), str(folder.resolve())]
+    return ""
+
+
+@contextlib.contextmanager
+def _empty_folder() -> Iterator[None]:
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        yield
+
+
+@contextlib.contextmanager
+def _untouched_process() -> Iterator[None]:
+    """Give the commands the surroundings of a terminal, and leave none of theirs behind."""
+    from astrotl import cli, plugins
+
+    path, argv, known, main = list(sys.path), list(sys.argv), dict(cli.cli.commands), sys.modules["__main__"]
+    strict = os.environ.pop("ASTROTL_STRICT_PLUGINS", None)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")
+            yield
+    finally:
+        sys.path[:], sys.argv[:] = path, argv
+        sys.modules["__main__"] = main
+        cli.cli.commands.clear()
+        cli.cli.commands.update(known)
+        plugins._found.cache_clear()
+        if strict is not None:
+            os.environ["ASTROTL_STRICT_PLUGINS"] = strict

@@ -1,0 +1,197 @@
+"""The feature store keeps what it is given, says what is missing, and refuses what does not belong to it."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from astrotl import FeatureStore
+from astrotl.errors import StoreError, StoreMismatchError
+
+MADE = {"source": {"kind": "files", "size": [64, 64]}, "steps": [{"step": "stretch"}], "extractor": {"class": "a:B"}}
+IDS = [f"galaxy {number}" for number in range(10)]
+
+
+@pytest.fixture
+def store(tmp_path):
+    return FeatureStore.open_or_create(tmp_path / "features.h5", IDS, 3, MADE, block=4)
+
+
+def test_new_store_misses_everything(store):
+    assert store.missing().tolist() == list(range(10))
+    assert store.ids.tolist() == IDS
+    assert store.shape == (10, 3)
+    assert np.isnan(store.features()).all()
+
+
+def test_what_is_written_is_read(store):
+    values = np.arange(12, dtype=np.float32).reshape(4, 3)
+    store.write([4, 5, 6, 7], values)
+    again = FeatureStore(store.path)
+    np.testing.assert_array_equal(again.features(slice(4, 8)), values)
+    np.testing.assert_array_equal(again.features([7, 4, 7]), values[[3, 0, 3]])
+    np.testing.assert_array_equal(again.features(np.isin(np.arange(10), [5])), values[[1]])
+    assert again.missing().tolist() == [0, 1, 2, 3, 8, 9]
+
+
+def test_rows_with_gaps_are_written(store):
+    store.write([1, 4, 9], [[1, 1, 1], [4, 4, 4], [9, 9, 9]])
+    assert store.features([9, 1, 4])[:, 0].tolist() == [9, 1, 4]
+    assert store.done().tolist() == [1, 4, 9]
+
+
+def test_failed_rows_are_listed_and_still_missing(store):
+    store.write([0, 2], np.ones((2, 3)), {1: "m31.fits: is truncated"})
+    failed = store.failed()
+    assert failed["row"].tolist() == [1]
+    assert failed["id"].tolist() == ["galaxy 1"]
+    assert failed["reason"].tolist() == ["m31.fits: is truncated"]
+    assert 1 in store.missing()
+    assert np.isnan(store.features([1])).all()
+
+
+def test_failed_row_that_succeeds_later_is_no_longer_listed(store):
+    store.write([], np.empty((0, 3)), {1: "first reason", 3: "other"})
+    store.write([], np.empty((0, 3)), {1: "second reason"})
+    assert store.failed()["reason"].tolist() == ["second reason", "other"]
+    store.write([1], [[1, 2, 3]])
+    assert store.failed()["row"].tolist() == [3]
+
+
+def test_long_reasons_keep_both_ends(store):
+    store.write([], np.empty((0, 3)), {0: "/very/long" * 40 + ".fits: is truncated"})
+    reason = store.failed()["reason"][0]
+    assert reason.startswith("/very/long")
+    assert reason.endswith("is truncated")
+
+
+def test_more_failures_than_reasons_are_still_counted(tmp_path):
+    count = 6000
+    store = FeatureStore.open_or_create(tmp_path / "features.h5", np.arange(count), 1, {})
+    store.write([], np.empty((0, 1)), dict.fromkeys(range(count), "gone"))
+    failed = store.failed()
+    assert len(failed) == count
+    assert failed["reason"][0] == "gone"
+    assert "too many" in failed["reason"][-1]
+
+
+def test_ids_of_any_script_survive(tmp_path):
+    ids = ["Шаровое", "銀河", "µ Cep", "a" * 80]
+    FeatureStore.open_or_create(tmp_path / "features.h5", ids, 2, {})
+    assert FeatureStore(tmp_path / "features.h5").ids.tolist() == ids
+
+
+def test_positions_travel_into_the_table(tmp_path):
+    store = FeatureStore.open_or_create(tmp_path / "f.h5", ["a", "b"], 2, {}, positions=[[10.5, -3], [11, 4]])
+    store.write([0], [[1, 2]])
+    table = store.to_table()
+    assert table.colnames == ["id", "ra", "dec", "features"]
+    assert table["ra"].unit == "deg"
+    assert table["ra"].tolist() == [10.5, 11]
+    assert table["features"].shape == (2, 2)
+
+
+@pytest.mark.parametrize("features", [[[1, 2]], [[1, 2, 3], [1, 2, 3]], [[np.nan, 0, 0]], [[np.inf, 0, 0]]])
+def test_bad_features_are_refused_and_nothing_is_written(store, features):
+    with pytest.raises(ValueError, match="features:"):
+        store.write([0], features)
+    assert len(store.done()) == 0
+
+
+def test_the_same_settings_open_the_same_store(store):
+    again = FeatureStore.open_or_create(store.path, IDS, 3, {**MADE, "created": "another day"}, block=99)
+    assert again.uuid == store.uuid
+    assert again.block == 4
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"source": {"kind": "files", "size": [80, 64]}}, r"source\.size\[0\] = 64, not 80"),
+        ({"steps": []}, "steps = "),
+        ({"extractor": {"class": "a:C"}}, r'extractor\.class = "a:B", not "a:C"'),
+    ],
+)
+def test_other_settings_are_refused_by_name(store, change, said):
+    with pytest.raises(StoreMismatchError, match=said):
+        FeatureStore.open_or_create(store.path, IDS, 3, {**MADE, **change})
+
+
+def test_other_objects_are_refused(store):
+    with pytest.raises(StoreMismatchError, match="other objects"):
+        FeatureStore.open_or_create(store.path, IDS[::-1], 3, MADE)
+    with pytest.raises(StoreMismatchError, match="10 ids differ from these 2"):
+        FeatureStore.open_or_create(store.path, IDS[:2], 3, MADE)
+
+
+def test_a_newer_format_is_refused_with_advice(store):
+    with h5py.File(store.path, "r+") as file:
+        file.attrs["format_version"] = 2
+    with pytest.raises(StoreError, match="upgrade astrotl"):
+        FeatureStore(store.path)
+
+
+def test_what_is_no_store_is_refused_in_one_line(tmp_path):
+    (tmp_path / "text.h5").write_text("not HDF5")
+    h5py.File(tmp_path / "other.h5", "w").close()
+    for name, said in (
+        ("text.h5", "not a feature store"),
+        ("other.h5", "not a feature store"),
+        ("gone.h5", "no such store"),
+    ):
+        with pytest.raises(StoreError, match=said) as caught:
+            FeatureStore(tmp_path / name)
+        assert "\n" not in str(caught.value)
+        assert name in str(caught.value)
+
+
+def test_a_cut_store_is_called_damaged(store):
+    os.truncate(store.path, os.path.getsize(store.path) // 2)
+    with pytest.raises(StoreError, match="damaged"):
+        FeatureStore(store.path)
+
+
+def test_nothing_to_store_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="ids:"):
+        FeatureStore.open_or_create(tmp_path / "f.h5", [], 3, {})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_not_there_is_said(tmp_path):
+    with pytest.raises(StoreError, match="cannot be written"):
+        FeatureStore.open_or_create(tmp_path / "gone" / "f.h5", ["a"], 3, {})
+
+
+def test_writing_changes_no_bookkeeping_of_the_file(store):
+    """A kill while a block is written can then never leave a file that HDF5 refuses."""
+    before = Path(store.path).read_bytes()
+    store.write(np.arange(4), np.full((4, 3), 7.0), {5: "gone"})
+    after = Path(store.path).read_bytes()
+    assert len(before) == len(after)
+    changed = np.flatnonzero(np.frombuffer(before, "u1") != np.frombuffer(after, "u1"))
+    with h5py.File(store.path) as file:
+        spans = [(file[name].id.get_offset(), file[name].id.get_storage_size()) for name in ("done", "failures")]
+        chunks = file["features"].id
+        spans += [(info.byte_offset, info.size) for info in map(chunks.get_chunk_info, range(chunks.get_num_chunks()))]
+    inside = np.zeros(len(after), dtype=bool)
+    for start, length in spans:
+        inside[start : start + length] = True
+    assert len(changed)
+    assert inside[changed].all()
+
+
+def test_format_1_is_read_for_ever(tmp_path):
+    """This file was written by the first release and is never made again."""
+    shutil.copy(Path(__file__).parent / "data" / "store-format-1.h5", tmp_path)
+    store = FeatureStore(tmp_path / "store-format-1.h5")
+    assert store.shape == (5, 3)
+    assert store.ids.tolist() == ["a", "b", "c", "d", "é"]
+    np.testing.assert_array_equal(store.features([0, 4]), [[0, 1, 2], [12, 13, 14]])
+    assert store.failed()["reason"].tolist() == ["c.fits: is truncated"]
+    assert store.missing().tolist() == [2, 3]
+    assert store.positions[0].tolist() == [150.0, 2.0]
+    assert json.loads(json.dumps(store.provenance))["source"]["kind"] == "arrays"
