@@ -44,7 +44,7 @@ def extract_features(
     """Turn images into features and keep them in a store.
 
     Called again after a kill, it does what is missing. An image that cannot be read costs its own row alone, which
-    `FeatureStore.failed` lists with the reason; it is tried again by the next call.
+    `~astrotl.FeatureStore.failed` lists with the reason; it is tried again by the next call.
 
     Parameters
     ----------
@@ -98,11 +98,26 @@ def extract_features(
         block=block,
         positions=_positions(source),
     )
+    with store.lock():
+        _do_missing(store, source, plan, extractor, executor, window, progress)
+    _report(store)
+    return store
+
+
+def _do_missing(
+    store: FeatureStore,
+    source: ImageSource,
+    steps: Sequence[Step],
+    extractor: Extractor,
+    executor: Executor | None,
+    window: int,
+    progress: Callable[..., Any] | None,
+) -> None:
     missing = store.missing()
     bar = progress(total=len(store), initial=len(store) - len(missing), unit="img") if progress else None
     try:
         for rows, features, failed in _finished(
-            source, plan, extractor, _blocks(missing, store.block), executor, window, store.path
+            source, steps, extractor, _blocks(missing, store.block), executor, window, store.path
         ):
             reasons = {int(rows[local]): why for local, why in failed.items()}
             store.write(np.delete(rows, list(failed)), features, reasons)
@@ -111,8 +126,6 @@ def extract_features(
     finally:
         if bar is not None:
             bar.close()
-    _report(store)
-    return store
 
 
 def make_extractor(name: str, parameters: Mapping[str, Any] | None = None) -> Extractor:

@@ -17,6 +17,11 @@ from astropy.table import Table
 from astrotl._params import nearest
 from astrotl.errors import StoreError, StoreMismatchError
 
+try:
+    import fcntl
+except ImportError:
+    fcntl = None  # type: ignore[assignment]
+
 __all__ = ["FeatureStore", "is_store"]
 
 FORMAT = "astrotl-features"
@@ -149,17 +154,34 @@ class FeatureStore:
             _put(file["done"], numbers, np.uint8(_DONE))
             _put(file["done"], lost, np.uint8(_FAILED))
 
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Be the only writer as long as this context lasts; another process that asks is refused.
+
+        Reading needs no lock. Where the system has no such locks, as on Windows, nothing is excluded.
+        """
+        if fcntl is None:
+            yield
+            return
+        with open(self.path, "rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise StoreError(f"{self.path}: is being written by another process; wait for it to end") from error
+            yield
+
     def features(self, rows: slice | npt.ArrayLike | None = None) -> np.ndarray:
         """Read the features of some rows, or of all; those not done are NaN."""
+        # The flags are read first: what a writer in another process finishes in between counts as not done.
         with self._open() as file:
             if rows is None or isinstance(rows, slice):
                 chosen = rows or slice(None)
-                values, flags = file["features"][chosen], file["done"][chosen]
+                flags, values = file["done"][chosen], file["features"][chosen]
             else:
                 numbers = np.asarray(rows)
                 numbers = np.flatnonzero(numbers) if numbers.dtype.kind == "b" else numbers.astype(np.intp)
                 wanted, back = np.unique(numbers, return_inverse=True)
-                values, flags = file["features"][wanted][back], file["done"][:][numbers]
+                flags, values = file["done"][:][numbers], file["features"][wanted][back]
         values[flags != _DONE] = np.nan
         return np.asarray(values)
 
@@ -202,7 +224,8 @@ class FeatureStore:
     @contextmanager
     def _open(self, mode: str = "r") -> Iterator[h5py.File]:
         try:
-            file = h5py.File(self.path, mode)
+            # A lock of HDF5 would let somebody who only looks stop the writer; writers exclude each other by `lock`.
+            file = h5py.File(self.path, mode, locking=False)
         except FileNotFoundError as error:
             raise StoreError(f"{self.path}: there is no such store; make it with astrotl extract") from error
         except OSError as error:
@@ -301,8 +324,6 @@ def _difference(path: str, old: Any, new: Any) -> tuple[str, str, str]:
 def _why(path: str, error: OSError) -> str:
     if isinstance(error, PermissionError):
         return "may not be opened (permission denied)"
-    if "unable to lock" in str(error):
-        return "is being written by another process; wait for it to end"
     with open(path, "rb") as file:
         if file.read(8) != b"\x89HDF\r\n\x1a\n":
             return "is not a feature store (nor any HDF5 file); make one with astrotl extract"

@@ -65,11 +65,14 @@ def read_table(path: str | os.PathLike[str]) -> Table:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return _nested_meta(Table.read(path, format=_kind_to_read(path)))
+            table = Table.read(path, format=_kind_to_read(path))
     except ImportError as error:
         raise ValueError(f"{path}: {first_line(error)}") from error
     except Exception as error:
         raise ValueError(f"{path}: cannot be read as a table ({first_line(error)})") from error
+    if not table.colnames:
+        raise ValueError(f"{path}: cannot be read as a table (it has no columns)")
+    return _nested_meta(table)
 
 
 def write_table(table: Table, path: str | os.PathLike[str]) -> None:
@@ -141,7 +144,9 @@ def first_line(error: BaseException) -> str:
 
 def _items(column: Any) -> list[Any]:
     """List a column's values as Python's own; None for those that are masked."""
-    return [value.decode() if isinstance(value, bytes) else value for value in column.tolist()]
+    masked = np.broadcast_to(getattr(column, "mask", False), len(column)).tolist()
+    values = [value.decode() if isinstance(value, bytes) else value for value in column.tolist()]
+    return [None if hidden else value for value, hidden in zip(values, masked, strict=True)]
 
 
 def _whole(value: Any, where: str, column: str) -> Any:
@@ -155,16 +160,14 @@ def _whole(value: Any, where: str, column: str) -> Any:
 
 def _degrees(column: Any, sexagesimal: u.UnitBase, where: str) -> np.ndarray:
     """Give angles in degrees; NaN for what is masked or empty."""
-    if isinstance(column, u.Quantity):
-        return _filled(column.to_value(u.deg))
     if column.dtype.kind in "USO" and any(isinstance(value, (str, bytes)) for value in column.tolist()):
         return _parsed(column, sexagesimal, where)
-    values = _filled(np.ma.asarray(column.data).astype(np.float64))
+    values = _filled(column.value if isinstance(column, u.Quantity) else np.ma.asarray(column.data).astype(np.float64))
     unit = _angular_unit(column.unit)
     try:
         return values if unit is None else (values * unit).to_value(u.deg)
     except (u.UnitsError, ValueError, TypeError) as error:
-        raise ValueError(f"{where}: {column.name} is in {column.unit}, which is no angle; give degrees") from error
+        raise ValueError(f"{where}: {column.info.name} is in {column.unit}, which is no angle; give degrees") from error
 
 
 def _parsed(column: Any, sexagesimal: u.UnitBase, where: str) -> np.ndarray:

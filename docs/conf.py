@@ -60,19 +60,26 @@ html_show_sourcelink = False
 html_theme_options = {
     "navigation_with_keys": False,
     "show_nav_level": 2,
+    "header_links_before_dropdown": 7,
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],
     "footer_end": [],
     "logo": {"text": "astrotl"},
 }
-html_sidebars = {"install": [], "quickstart": [], "format": [], "contributing": [], "changelog": []}
+html_sidebars = {"index": [], "install": [], "quickstart": [], "format": [], "contributing": [], "changelog": []}
 
 plot_html_show_formats = False
 plot_html_show_source_link = False
 plot_formats = [("png", 110)]
 
-_OTHERS = r"(abc|annoy|astropy|builtins|click|collections|concurrent|functools|h5py|matplotlib|np|npt|numpy|os|pluggy|python|torch|typing)"
-_BUILTINS = r"(Any|ValueError|TypeError|KeyError|FileNotFoundError|FileExistsError|ImportError|Exception|str|int|float|bool|dict|list|tuple|None|object)"
+_OTHERS = (
+    r"(abc|annoy|astropy|builtins|click|collections|concurrent|functools|h5py|matplotlib|np|npt|numpy|os|pluggy|python"
+    r"|torch|typing)(\..*)?"
+)
+_BUILTINS = (
+    r"(Any|Exception|FileExistsError|FileNotFoundError|ImportError|KeyError|TypeError|ValueError|None|bool|dict|float"
+    r"|int|list|object|str|tuple)"
+)
 
 intersphinx_mapping = {
     name: intersphinx_mapping[name]  # noqa: F405
@@ -80,7 +87,7 @@ intersphinx_mapping = {
 } | {"click": ("https://click.palletsprojects.com/en/stable/", None)}
 if os.environ.get("ASTROTL_DOCS_OFFLINE") == "1":
     intersphinx_mapping = {}
-    nitpick_ignore_regex = [("py:.*", rf"{_OTHERS}(\..*)?"), ("py:.*", _BUILTINS)]
+    nitpick_ignore_regex = [("py:.*", _OTHERS), ("py:.*", _BUILTINS)]
 
 
 def _lead_home(app, env, node, content):

@@ -1,6 +1,7 @@
 """Runs what the pages show: ``>>>`` blocks by doctestplus, ``$ astrotl`` lines in console blocks by `Commands`.
 
-A block with a caption is a file of that name, written before the next command runs.
+A block with a caption is a file of that name, written before the next command runs. A block of the class needs-torch is
+left out where torch is not installed.
 """
 
 from __future__ import annotations
@@ -17,15 +18,15 @@ import tempfile
 import tomllib
 import warnings
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from textwrap import dedent
-from types import ModuleType
 
 import pytest
 
 collect_ignore = ["_build", "api", "conf.py"]
 
-_BLOCK = re.compile(r"^( *)\.\. code-block:: (\w+)\n((?:\1 +:\w+:.*\n)*)\s*\n((?:(?:\1 +.*)?\n)+)", re.M)
+_BLOCK = re.compile(r"^( *)\.\. code-block:: (\w+)\n((?:\1 +:\w+:.*\n)*)\s*\n((?:(?:\1 +.*)?\n)+)", re.MULTILINE)
 _CAPTION = re.compile(r":caption: *(.+)")
 _FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
@@ -52,7 +53,7 @@ class Commands(pytest.Item):
                     path = Path(caption[1])
                     path.parent.mkdir(parents=True, exist_ok=True)
                     path.write_text(body, encoding="utf-8")
-                elif kind == "console":
+                elif kind == "console" and ("needs-torch" not in options or find_spec("torch")):
                     for command, shown in _commands(body):
                         _check(command, shown, _run(command))
 
@@ -66,7 +67,7 @@ def _blocks(page: Path) -> Iterator[tuple[str, str, str]]:
 
 
 def _commands(body: str) -> Iterator[tuple[str, str]]:
-    for part in re.split(r"^\$ ", body, flags=re.M)[1:]:
+    for part in re.split(r"^\$ ", body, flags=re.MULTILINE)[1:]:
         command, _, shown = part.replace("\\\n", " ").partition("\n")
         yield command, shown.rstrip() + "\n"
 
@@ -90,7 +91,6 @@ def _run(command: str) -> str:
     importlib.invalidate_caches()
     said = io.StringIO()
     sys.argv = words
-    sys.modules["__main__"] = ModuleType("__main__")  # else click calls the program "python -m pytest"
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said), contextlib.suppress(SystemExit):
         cli.main()
     # What the page would have to hide: the time it took, and where the page was run.
@@ -120,7 +120,7 @@ def _untouched_process() -> Iterator[None]:
     """Give the commands the surroundings of a terminal, and leave none of theirs behind."""
     from astrotl import cli, plugins
 
-    path, argv, known, main = list(sys.path), list(sys.argv), dict(cli.cli.commands), sys.modules["__main__"]
+    path, argv, known = list(sys.path), list(sys.argv), dict(cli.cli.commands)
     strict = os.environ.pop("ASTROTL_STRICT_PLUGINS", None)
     try:
         with warnings.catch_warnings():
@@ -128,7 +128,6 @@ def _untouched_process() -> Iterator[None]:
             yield
     finally:
         sys.path[:], sys.argv[:] = path, argv
-        sys.modules["__main__"] = main
         cli.cli.commands.clear()
         cli.cli.commands.update(known)
         plugins._found.cache_clear()

@@ -21,7 +21,7 @@ _BLOCK = 4096
 
 
 class AnnoyIndex(Index):
-    """Finds neighbours fast and nearly always rightly; `recall` says how nearly.
+    """Finds neighbours fast and nearly always rightly; `~astrotl.index.Index.recall` says how nearly.
 
     Annoy's file says nothing of itself, so a JSON file beside it holds metric, dimension, count and the store's uuid,
     and both are checked when the index is opened.

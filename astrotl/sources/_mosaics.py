@@ -61,7 +61,9 @@ class Grid:
     @classmethod
     def around(cls, chip: Chip, x: float, y: float, size: int) -> Grid:
         """Lay the grid so that the position is within half a pixel of its centre."""
-        return cls(chip, round(x - (size - 1) / 2), round(y - (size - 1) / 2), size)
+        # A position between two pixels goes the same way in every process, whatever the last digits of the WCS there.
+        left, bottom = (int(np.floor(at - (size - 1) / 2 + 0.5 + 1e-6)) for at in (x, y))
+        return cls(chip, left, bottom, size)
 
     def on(self, other: Chip) -> tuple[np.ndarray, np.ndarray]:
         """Find the pixels of another chip under nine nodes of the grid, three by three."""

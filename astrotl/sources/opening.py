@@ -186,7 +186,7 @@ def _pixels(size: int | str | None) -> int | None:
         return None
     try:
         quantity = u.Quantity(size)
-        if quantity.unit not in (u.dimensionless_unscaled, u.pix) or quantity.value < 2:
+        if quantity.unit not in (u.dimensionless_unscaled, u.pix) or quantity.value < 2 or quantity.value % 1:
             raise ValueError
     except (TypeError, ValueError) as error:
         raise ValueError(f"size: stamps take a number of pixels, 2 or more, got {size!r}") from error

@@ -157,6 +157,8 @@ def _size_in_pixels(size: int | str | u.Quantity, chips: list[Chip]) -> int:
     try:
         quantity = u.Quantity(size)
         if quantity.unit in (u.dimensionless_unscaled, u.pix):
+            if quantity.value % 1:
+                raise ValueError
             pixels = int(quantity.value)
         else:
             pixels = round(quantity.to_value(u.arcsec) / float(scales[0]))

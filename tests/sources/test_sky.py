@@ -64,7 +64,7 @@ def test_a_size_may_be_an_angle(mosaic, sky, noise, positions):
     here = positions(150, 2)
     for size in ("10 arcsec", 10 * u.arcsec, "10 arcsec ", 20, "20", 20 * u.pix):
         assert SkySource([path], here, size=size).read().data.shape == (1, 1, 20, 20)
-    for size in ("wide", "3 kg", 1, "0.1 arcsec", None, [3, 4]):
+    for size in ("wide", "3 kg", 1, "0.1 arcsec", 20.5, None, [3, 4]):
         with pytest.raises(ValueError, match=r"^size: "):
             SkySource([path], here, size=size)
 
@@ -290,6 +290,14 @@ def test_a_pickled_slice_is_small_and_reads_equal(survey):
     again = pickle.loads(pickled).read()
     assert np.array_equal(again.data, part.read().data, equal_nan=True)
     assert again.ids.tolist() == ["7", "3", "50", "11"]
+
+
+def test_a_position_between_two_pixels_is_cut_alike_in_every_process(mosaic, sky, noise):
+    wcs = sky(ra=150.123456789, dec=2.345678912345)
+    at = wcs.pixel_to_world(np.arange(20, 140), np.arange(20, 140))
+    source = SkySource([mosaic("a.fits", noise(160, 200), wcs)], at, size=16)
+    assert np.array_equal(pickle.loads(pickle.dumps(source)).read().data, source.read().data)
+    assert np.array_equal(cutout_of(source, 0)[0, 1:, 1:], cutout_of(source, 1)[0, :-1, :-1])
 
 
 def test_the_table_says_where_and_the_signature_what(survey):
