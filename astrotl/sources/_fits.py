@@ -103,12 +103,6 @@ def part(hdus: fits.HDUList, number: int, where: tuple[int | slice, ...], path: 
 
 def celestial_wcs(header: fits.Header, hdus: fits.HDUList) -> WCS | None:
     """Read the sky coordinates of the last two axes of an image; None if it has none."""
-    if "PC001001" in header and "PC1_1" not in header:
-        # Pan-STARRS still writes the matrix as an early draft of the standard spelt it.
-        header = header.copy()
-        for i in (1, 2):
-            for j in (1, 2):
-                header[f"PC{i}_{j}"] = header[f"PC{i:03d}{j:03d}"]
     # Distortions kept as tables are in other extensions of the file.
     wcs = WCS(header, fobj=hdus)
     if not wcs.has_celestial or max(wcs.wcs.lng, wcs.wcs.lat) > 1:

@@ -92,8 +92,8 @@ class SkySource(ImageSource):
         return ImageBatch(data, self.ids, self.channels, failed=reasons)
 
     def _candidates(self, band: str) -> list[list[tuple[Chip, float, float]]]:
-        """List for each position the chips that hold it and where; the one that covers the cutout best comes first."""
-        held: list[list[tuple[tuple[float, float], Chip, float, float]]] = [[] for _ in range(len(self))]
+        """List for each position the chips that hold it and where; the one that reaches farthest around comes first."""
+        held: list[list[tuple[float, Chip, float, float]]] = [[] for _ in range(len(self))]
         for chip in self._chips[band]:
             near = np.flatnonzero(chip.near(self._lon, self._lat))
             x, y = chip.to_pixel(self._lon[near], self._lat[near])
@@ -101,7 +101,7 @@ class SkySource(ImageSource):
             margin = np.minimum(np.minimum(x, width - 1 - x), np.minimum(y, height - 1 - y))
             for row, at_x, at_y, edge in zip(near.tolist(), x.tolist(), y.tolist(), margin.tolist(), strict=True):
                 if edge >= -0.5:
-                    held[row].append(((-min(edge, self._size / 2), -edge), chip, at_x, at_y))
+                    held[row].append((-edge, chip, at_x, at_y))
         return [[entry[1:] for entry in sorted(entries, key=lambda entry: entry[0])] for entries in held]
 
     def _best(

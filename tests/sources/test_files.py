@@ -328,7 +328,9 @@ def test_pictures(tmp_path):
     Image.fromarray(rgb).save(tmp_path / "b.png")
     Image.fromarray(np.dstack([rgb, np.full((6, 8), 128, np.uint8)])).save(tmp_path / "c.png")
     Image.fromarray(rgb).quantize(4).save(tmp_path / "d.png")
-    Image.fromarray(rgb).quantize(4).save(tmp_path / "e.png", transparency=b"\x00\x80")
+    two = rgb.copy()
+    two[5] = 0
+    Image.fromarray(two).quantize(4).save(tmp_path / "e.png", transparency=b"\x00\x80")
     batch = FileSource(sorted(tmp_path.iterdir())).read()
     assert not batch.failed
     assert batch.channels == ("red", "green", "blue")

@@ -168,6 +168,17 @@ def test_grids_that_are_the_same_but_for_whole_pixels_are_not_interpolated(mosai
     assert np.array_equal(data[1], r[51:60, 53:62])
 
 
+def test_a_missing_pixel_stays_one_pixel_on_a_grid_that_is_the_same(mosaic, sky, noise):
+    image = noise(160, 200)
+    image[60, 50] = np.nan
+    files = {
+        "g": [mosaic("g.fits", noise(160, 200), sky())],
+        "r": [mosaic("r.fits", image, sky(pixel=(100.503, 80.5)))],
+    }
+    data = SkySource(files, sky().pixel_to_world(50, 60), size=9).read().data[0]
+    assert np.argwhere(np.isnan(data)).tolist() == [[1, 4, 4]]
+
+
 def test_missing_pixels_stay_missing_on_another_grid(mosaic, sky):
     image = np.ones((160, 200), np.float32)
     image[70:80, 90:100] = np.nan

@@ -202,6 +202,9 @@ def test_without_sky_coordinates_one_line_says_what_to_do(stamp, noise, position
     spectral = stamp("b.fits", noise(9, 9), CTYPE1="WAVE", CTYPE2="OFFSET")
     with pytest.raises(ImageError, match="has no sky coordinates"):
         SkySource([spectral], positions(1, 2))
+    axes = {"CTYPE1": "FREQ", "CTYPE2": "RA---TAN", "CTYPE3": "DEC--TAN", "CRVAL1": 1e9}
+    with pytest.raises(ImageError, match="has no sky coordinates"):
+        SkySource([stamp("d.fits", noise(9, 9, 9), **axes)], positions(1, 2))
     solar = stamp("c.fits", noise(9, 9), CTYPE1="HPLN-TAN", CTYPE2="HPLT-TAN", CUNIT1="arcsec", CUNIT2="arcsec")
     with pytest.raises(ImageError, match="has no sky coordinates"):
         SkySource([solar], positions(1, 2))
