@@ -64,3 +64,8 @@ class AstrotlWarning(AstropyUserWarning):
 
 class PluginWarning(AstrotlWarning):
     """A plugin was left out because it is broken."""
+
+
+def first_line(error: BaseException) -> str:
+    """Give what an error says on one line."""
+    return ((str(error) or type(error).__name__).strip().splitlines() or [type(error).__name__])[0]

@@ -15,8 +15,9 @@ from astropy.coordinates import Angle, SkyCoord
 from astropy.table import Table
 
 from astrotl._params import nearest, plain
+from astrotl.errors import first_line
 
-__all__ = ["check_ending", "find_ids", "find_positions", "first_line", "read_table", "write_table"]
+__all__ = ["check_ending", "find_ids", "find_positions", "read_table", "write_table"]
 
 _FORMATS = {
     ".ecsv": "ascii.ecsv",
@@ -135,11 +136,6 @@ def find_ids(table: Table, where: str, id_column: str | None = None) -> np.ndarr
     if any(isinstance(value, float) for value in values):
         values = [_whole(value, where, column) for value in values]
     return np.array([str(value).strip() for value in values], dtype=np.str_)
-
-
-def first_line(error: BaseException) -> str:
-    """Give what an error says on one line."""
-    return ((str(error) or type(error).__name__).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _items(column: Any) -> list[Any]:

@@ -1,4 +1,4 @@
-"""The whole chain on real survey frames, as an observer runs it: detected positions, five-band frames, a kill or four."""
+"""The whole chain on real survey frames, as an observer runs it: detected positions, three bands, a kill or four."""
 
 import os
 import signal

@@ -46,12 +46,12 @@ def _read_config(context: click.Context, _parameter: click.Parameter, path: str 
     for name in _names(context):
         table = table.get(name, {})
     options = {name.lstrip("-"): parameter for parameter in context.command.params for name in parameter.opts}
-    defaults: dict[str | None, Any] = {}
+    defaults: dict[str, Any] = {}
     for key, value in table.items():
         option = options.get(key) or options.get(key.replace("_", "-"))
         if option is None:
             raise ValueError(f"{path}: {context.command_path} has no option {key!r}{nearest(key, options)}")
-        defaults[option.name] = [value] if isinstance(value, str) and getattr(option, "multiple", False) else value
+        defaults[str(option.name)] = [value] if isinstance(value, str) and getattr(option, "multiple", False) else value
     context.default_map = defaults
 
 

@@ -137,7 +137,7 @@ def _texture(mean: np.ndarray, radius: np.ndarray) -> np.ndarray:
     turned = np.abs(mean - mean[:, ::-1, ::-1]).reshape(len(mean), -1) / 2
     rough = np.maximum(mean - smooth, 0).reshape(len(mean), -1)
     inside, outskirts = radius <= 0.7, radius > 0.85
-    light = np.abs(mean.reshape(len(mean), -1)[:, inside]).sum(axis=1)
+    light = np.abs(mean).sum(axis=(1, 2))
     # The centre of a cuspy galaxy stands out of its smoothed self without being a clump.
     parts = ((turned, inside), (rough, inside & (radius > 0.1)))
     noise = [

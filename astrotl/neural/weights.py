@@ -13,7 +13,7 @@ import timm
 import torch
 
 from astrotl._params import nearest
-from astrotl.errors import WeightsError
+from astrotl.errors import WeightsError, first_line
 
 __all__ = ["create_network", "digest"]
 
@@ -55,10 +55,9 @@ def _from_hub(model: str, bands: int) -> torch.nn.Module:
     try:
         return timm.create_model(model, pretrained=True, num_classes=0, in_chans=bands)
     except Exception as error:
-        said = (str(error) or type(error).__name__).strip().splitlines()[0]
         raise WeightsError(
             f"the weights of {model} are neither in the local cache nor to be had from the hub; download the model's "
-            f"file on a machine with internet and give its path as weights=model.safetensors ({said})"
+            f"file on a machine with internet and give its path as weights=model.safetensors ({first_line(error)})"
         ) from error
 
 
@@ -88,7 +87,7 @@ def _from_file(path: str, network: torch.nn.Module) -> dict[str, torch.Tensor]:
         state = timm.models.load_state_dict(path)
     except Exception as error:
         raise WeightsError(
-            f"{path}: cannot be read as weights ({str(error).splitlines()[0][:200]}); save it as .safetensors"
+            f"{path}: cannot be read as weights ({first_line(error)[:200]}); save it as .safetensors"
         ) from error
     # timm keeps beside each model what turns its authors' spellings into its own.
     adapt = getattr(sys.modules[type(network).__module__], "checkpoint_filter_fn", None)

@@ -13,8 +13,7 @@ from astropy.utils.exceptions import AstropyWarning
 from astropy.wcs import WCS
 from astropy.wcs.utils import wcs_to_celestial_frame
 
-from astrotl.errors import ImageError
-from astrotl.tables import first_line
+from astrotl.errors import ImageError, first_line
 
 FITS_ENDINGS = (".fits", ".fit", ".fts")
 PACKED_ENDINGS = (".gz", ".bz2", ".z")

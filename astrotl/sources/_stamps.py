@@ -7,9 +7,8 @@ from pathlib import PurePath
 
 import numpy as np
 
-from astrotl.errors import ImageError
+from astrotl.errors import ImageError, first_line
 from astrotl.sources import _fits
-from astrotl.tables import first_line
 
 PICTURE_ENDINGS = (".jpg", ".jpeg", ".png")
 

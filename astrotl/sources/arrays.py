@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from astrotl.errors import ImageError
+from astrotl.errors import ImageError, first_line
 from astrotl.images import ImageBatch
 from astrotl.sources.base import ImageSource, unique_ids
-from astrotl.tables import first_line
 
 __all__ = ["ArraySource", "StackSource"]
 

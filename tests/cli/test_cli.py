@@ -273,7 +273,8 @@ def test_debug_shows_the_traceback(folder):
 
 
 @pytest.mark.parametrize("command", [
-    (), ("demo",), ("extract",), ("index",), ("run",), ("run", "similar"), ("info",), ("plugins",), ("tasks",), ("extractors",),
+    (), ("demo",), ("extract",), ("index",), ("run",), ("run", "similar"), ("info",), ("plugins",), ("tasks",),
+    ("extractors",),
 ])  # fmt: skip
 def test_every_command_has_help(folder, command):
     done = call(folder, *command, "--help")

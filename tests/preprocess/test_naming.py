@@ -87,7 +87,9 @@ def test_a_class_with_the_name_of_a_step_is_not_taken_for_it():
 
 
 @pytest.mark.parametrize(
-    "step", [lambda batch: batch, np.copy, functools.partial(FillNoData(), 1), Melting(), FillNoData], ids=str
+    "step",
+    [lambda batch: batch, np.copy, functools.partial(FillNoData(), 1), Melting(), FillNoData],
+    ids=["lambda", "function", "partial", "mutable", "class"],
 )
 def test_what_cannot_be_described_is_refused_with_the_remedy(step):
     with pytest.raises(ValueError, match=r"^steps: .*@dataclass\(frozen=True\)"):
