@@ -45,7 +45,9 @@ class ImageBatch:
     failed: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        data = np.asarray(self.data, dtype=np.float32)
+        # What is beyond float32 becomes infinite, which every step takes for "no data".
+        with np.errstate(over="ignore"):
+            data = np.asarray(self.data, dtype=np.float32)
         ids = np.asarray(self.ids, dtype=np.str_)
         if data.ndim != 4:
             raise ValueError(f"data: expected (n, channel, y, x), got the shape {data.shape}")

@@ -15,7 +15,7 @@ from astropy.coordinates import Angle, SkyCoord
 from astropy.table import Table
 
 from astrotl._params import nearest, plain
-from astrotl.errors import first_line
+from astrotl.errors import MissingDependencyError, first_line
 
 __all__ = ["check_ending", "find_ids", "find_positions", "read_table", "write_table"]
 
@@ -68,7 +68,7 @@ def read_table(path: str | os.PathLike[str]) -> Table:
             warnings.simplefilter("ignore")
             table = Table.read(path, format=_kind_to_read(path))
     except ImportError as error:
-        raise ValueError(f"{path}: {first_line(error)}") from error
+        raise _missing(path, error) from error
     except Exception as error:
         raise ValueError(f"{path}: cannot be read as a table ({first_line(error)})") from error
     if not table.colnames:
@@ -89,8 +89,15 @@ def write_table(table: Table, path: str | os.PathLike[str]) -> None:
                 table = _flat_meta(table, "ASTROTL" if kind == "fits" else "description")
             table.write(part, format=kind, overwrite=True)
         os.replace(part, path)
+    except ImportError as error:
+        raise _missing(path, error) from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def _missing(path: Path, error: ImportError) -> MissingDependencyError:
+    remedy = ': pip install "astrotl[parquet]"' if path.suffix.lower() == ".parquet" else ""
+    return MissingDependencyError(f"{path}: {first_line(error)}{remedy}")
 
 
 def check_ending(path: str | os.PathLike[str]) -> str:

@@ -13,6 +13,10 @@ def test_pixels_become_native_float32():
     assert batch.channels == ("g", "r")
 
 
+def test_what_float32_cannot_hold_becomes_infinite_without_a_word():
+    assert np.isinf(ImageBatch(np.full((1, 1, 1, 1), 1e300), ["a"], ["g"]).data).all()
+
+
 @pytest.mark.parametrize(
     ("data", "ids", "channels", "said"),
     [

@@ -1,4 +1,5 @@
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from astropy.table import MaskedColumn, QTable, Table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from astrotl.errors import MissingDependencyError
 from astrotl.tables import check_ending, find_ids, find_positions, read_table, write_table
 
 BIG = 587722981745295616
@@ -292,3 +294,15 @@ def test_a_named_column_that_is_not_there():
     expected = r"^id_column: a\.csv has no column 'objd' \(did you mean 'objid'\?\); it has objid$"
     with pytest.raises(ValueError, match=expected):
         find_ids(Table({"objid": [1]}), "a.csv", "objd")
+
+
+def test_parquet_without_its_packages_says_which_extra_brings_them(tmp_path, monkeypatch):
+    write_table(Table({"id": ["a"]}), tmp_path / "a.parquet")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    for call in (
+        lambda: read_table(tmp_path / "a.parquet"),
+        lambda: write_table(Table({"id": ["a"]}), tmp_path / "b.parquet"),
+    ):
+        with pytest.raises(MissingDependencyError, match=r'parquet: .*: pip install "astrotl\[parquet\]"'):
+            call()
+    assert not (tmp_path / "b.parquet").exists()

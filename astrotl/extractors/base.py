@@ -122,12 +122,14 @@ class Extractor(Recipe, ABC):
             raise ContractError(f"{who} promised features of shape {(len(batch), self.dim)}, but gave {features.shape}")
         if features.dtype.kind not in "fiu":
             raise ContractError(f"{who} promised numbers, but gave the type {features.dtype}")
+        with np.errstate(over="ignore"):
+            features = features.astype(np.float32, copy=False)
         if not np.isfinite(features).all():
             bad = batch.ids[~np.isfinite(features).all(axis=1)]
             raise ContractError(
                 f"{who} promised finite features, but gave NaN or infinity for {len(bad)} images, first {bad[0]}"
             )
-        return features.astype(np.float32, copy=False)
+        return features
 
     def _extract_batch(self, batch: ImageBatch) -> np.ndarray:
         return self._extract(batch.data)
