@@ -87,7 +87,7 @@ def write_table(table: Table, path: str | os.PathLike[str]) -> None:
             if kind in ("fits", "votable"):
                 warnings.simplefilter("ignore")
                 table = _flat_meta(table, "ASTROTL" if kind == "fits" else "description")
-            table.write(part, format=kind, overwrite=True)
+            table.write(str(part), format=kind, overwrite=True)
         os.replace(part, path)
     except ImportError as error:
         raise _missing(path, error) from error

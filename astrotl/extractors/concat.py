@@ -50,7 +50,8 @@ class Concat(Extractor):
         weights = [1.0] * len(self.parts) if self.weights is None else list(self.weights)
         if len(weights) != len(self.parts) or min(weights) <= 0:
             raise ValueError(f"weights: expected {len(self.parts)} positive numbers, got {self.weights}")
-        return [(*_view(part), weight) for part, weight in zip(self.parts, weights, strict=True)]
+        named: dict[str, Extractor] = {}
+        return [(*_view(part, named), weight) for part, weight in zip(self.parts, weights, strict=True)]
 
     @property
     def dim(self) -> int:  # type: ignore[override]
@@ -72,9 +73,11 @@ class Concat(Extractor):
         return features * (weight / np.where(lengths == 0, 1, lengths))
 
 
-def _view(part: Extractor | str) -> tuple[Extractor, CropCentre | None]:
+def _view(part: Extractor | str, named: dict[str, Extractor]) -> tuple[Extractor, CropCentre | None]:
+    """Make a part; views of one network share it."""
     if isinstance(part, Extractor):
         return part, None
     name, at, fraction = part.partition("@")
-    extractor: Extractor = plugins.load_extractor(name)()
-    return extractor, CropCentre(fraction=float(fraction)) if at else None
+    if name not in named:
+        named[name] = plugins.load_extractor(name)()
+    return named[name], CropCentre(fraction=float(fraction)) if at else None
