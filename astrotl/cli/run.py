@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-from typing import TYPE_CHECKING, Any
+import os
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from astrotl.cli._options import comma_list, images_of, shared_options
+from astrotl.errors import AstrotlWarning
 
 if TYPE_CHECKING:
     from astropy.table import Table
 
     from astrotl.store import FeatureStore
     from astrotl.tasks import Task
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class _Tasks(click.Group):
@@ -47,11 +53,13 @@ def _task_command(name: str) -> click.Command:
     options = [_option(field, docs.get(field.name, "")) for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
 
     @shared_options
+    @_label_options(cls)
     @click.option("--index", metavar="FILE.ann", help="The index; by default the one beside the store, if any.")
     @click.option("-o", "--output", metavar="FILE", help="Where to write the table; printed if not given.")
     @click.option("--plot", metavar="FILE", help="Draw the answer as a picture (.png, .pdf, .svg).")
     def ask(store: str, index: str | None, output: str | None, plot: str | None, **parameters: Any) -> None:
-        _ask(cls, parameters, store, index, output, plot)
+        known = {name: parameters.pop(name, None) for name in ("labels", "id_column", "evaluate")}
+        _ask(cls(**parameters), store, index, output, plot, **known)
 
     params = getattr(ask, "__click_params__", [])[::-1]
     example = f"\b\nExample:\n  astrotl run {name} features.h5 {cls.example}"
@@ -86,33 +94,74 @@ def _flat_list(context: click.Context, parameter: click.Parameter, values: tuple
     return tuple(word for value in values for word in comma_list(context, parameter, value) or ())
 
 
+def _label_options(cls: type[Task]) -> Callable[[F], F]:
+    def add(function: F) -> F:
+        if cls.labels is None:
+            return function
+        options = (
+            click.option(
+                "--labels", metavar="TABLE", required=cls.labels == "required", help="What is known of objects."
+            ),
+            click.option("--id-column", metavar="NAME", help="The labels' column of ids, if it cannot be found."),
+            click.option("--evaluate", is_flag=True, help="Measure how good the answers are; with -o also as JSON."),
+        )
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return add
+
+
 def _ask(
-    cls: type[Task],
-    parameters: dict[str, Any],
+    task: Task,
     store_path: str,
-    index: str | None,
+    index_path: str | None,
     output: str | None,
     plot: str | None,
+    labels: str | None,
+    id_column: str | None,
+    evaluate: bool | None,
 ) -> None:
     from astrotl.index import open_index
     from astrotl.store import FeatureStore
-    from astrotl.tables import check_ending, write_table
+    from astrotl.tables import check_ending, read_table, write_table
 
     if output is not None:
         check_ending(output)
     store = FeatureStore(store_path)
-    table = cls(**parameters).run(open_index(store, index))
+    index = open_index(store, index_path)
+    known = read_table(labels) if labels is not None else None
+    table = task.run(index, labels=known, id_column=id_column)
     if output is None:
         click.echo("\n".join(table.pformat(max_lines=40, max_width=-1)))
     else:
         write_table(table, output)
         click.echo(f"{output}: {len(table):,} rows")
     if plot is not None:
-        _draw(cls, table, store, plot)
+        _draw(task, table, store, plot)
+    if evaluate:
+        with warnings.catch_warnings():
+            # What there was to say of the labels has been said.
+            warnings.simplefilter("ignore", AstrotlWarning)
+            _show_measures(task.evaluate(index, labels=known, id_column=id_column), output)
 
 
-def _draw(cls: type[Task], table: Table, store: FeatureStore, path: str) -> None:
-    module, _, function = cls.figure.partition(":")
+def _show_measures(measures: Table, output: str | None) -> None:
+    import json
+
+    for name in ("value", "low", "high"):
+        measures[name].info.format = ".3f"
+    click.echo("\n".join(measures.pformat(max_lines=-1, max_width=-1)))
+    if output is not None:
+        path = f"{os.path.splitext(output)[0]}.json"
+        rows = {row["measure"]: {name: float(row[name]) for name in ("value", "low", "high")} for row in measures}
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump({"measures": rows, **measures.meta["astrotl"]}, file, indent=1)
+        click.echo(f"{path}: {len(rows)} measures")
+
+
+def _draw(task: Task, table: Table, store: FeatureStore, path: str) -> None:
+    module, _, function = task.figure.partition(":")
     figure = getattr(importlib.import_module(module), function)(table, images_of(store))
     figure.savefig(path)
     click.echo(f"{path}: drawn")

@@ -60,7 +60,12 @@ class Concat(Extractor):
 
     def signature(self) -> dict[str, Any]:
         """Say in JSON what decides the features, those of every part."""
-        return {**super().signature(), "parts": [extractor.signature() for extractor, _, _ in self._views]}
+        parts = [extractor for extractor, _, _ in self._views]
+        return {
+            **super().signature(),
+            "parts": [extractor.signature() for extractor in parts],
+            "dims": [extractor.dim for extractor in parts],
+        }
 
     def _extract_batch(self, batch: ImageBatch) -> np.ndarray:
         return np.concatenate([self._block(batch, *view) for view in self._views], axis=1)

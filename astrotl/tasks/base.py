@@ -7,13 +7,15 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 from astropy.table import Table
 
 from astrotl._params import parameters, plain
 from astrotl.errors import ContractError
 from astrotl.index import Index
+from astrotl.measures import Measure
+from astrotl.tasks.labels import align
 
 __all__ = ["Column", "Task"]
 
@@ -70,15 +72,21 @@ class Task(ABC):
     columns: ClassVar[tuple[Column, ...]]
     #: The function that draws the table, ``"package.module:function"``, called with the table and a source of images.
     figure: ClassVar[str] = "astrotl.plots:gallery"
+    #: Whether labels are "required" or "optional"; None where the task has no use for them.
+    labels: ClassVar[str | None] = None
     #: The end of an example, shown by ``astrotl run NAME --help``.
     example: ClassVar[str] = "-o table.ecsv"
 
     @abstractmethod
     def _run(self, index: Index, labels: Table | None) -> Table:
-        """Answer the question."""
+        """Answer the question; the labels, if any, have a row for each object of the store."""
+
+    def _evaluate(self, index: Index, labels: Table | None) -> dict[str, Measure]:
+        """Measure how good the answers are, never letting an object's own label help its own answer."""
+        raise ValueError(f"evaluate: {type(self).__name__} has nothing that could be measured")
 
     @final
-    def run(self, index: Index, *, labels: Table | None = None) -> Table:
+    def run(self, index: Index, *, labels: Table | None = None, id_column: str | None = None) -> Table:
         """Ask the question of the store behind an index.
 
         Parameters
@@ -86,16 +94,56 @@ class Task(ABC):
         index : `~astrotl.index.Index`
             The index to search.
         labels : `~astropy.table.Table`, optional
-            What is known of the objects, with a column ``id``.
+            What is known of the objects, in any order.
+        id_column : str, optional
+            The column of the labels that holds the ids; found by what it holds if not given.
 
         Returns
         -------
         `~astropy.table.Table`
             The answer, with the columns that the task declares and its origin in ``meta["astrotl"]``.
         """
-        table = self._run(index, labels)
+        table = self._run(index, self._aligned(index, labels, id_column))
         self._check(table)
-        table.meta["astrotl"] = {
+        table.meta["astrotl"] = {**self._origin(index), **table.meta.get("astrotl", {})}
+        return table
+
+    @final
+    def evaluate(self, index: Index, *, labels: Table | None = None, id_column: str | None = None) -> Table:
+        """Measure how good the answers are, against labels that are known.
+
+        Parameters
+        ----------
+        index : `~astrotl.index.Index`
+            The index to search.
+        labels : `~astropy.table.Table`, optional
+            What is known of the objects, in any order.
+        id_column : str, optional
+            The column of the labels that holds the ids; found by what it holds if not given.
+
+        Returns
+        -------
+        `~astropy.table.Table`
+            A row for each measure: ``measure``, ``value``, and ``low`` and ``high``, between which 95 % of the
+            bootstrap samples lie.
+        """
+        measures = self._evaluate(index, self._aligned(index, labels, id_column))
+        rows = [(name, measure.value, measure.low, measure.high) for name, measure in measures.items()]
+        table = Table(rows=rows, names=("measure", "value", "low", "high"))
+        table.meta["astrotl"] = self._origin(index)
+        return table
+
+    def _aligned(self, index: Index, labels: Table | None, id_column: str | None) -> Table | None:
+        if labels is None:
+            if self.labels == "required":
+                raise ValueError(f"labels: {type(self).__name__} needs a table of them")
+            return None
+        if self.labels is None:
+            raise ValueError(f"labels: {type(self).__name__} has no use for them")
+        return align(labels, index.store, id_column)
+
+    def _origin(self, index: Index) -> dict[str, Any]:
+        return {
             "task": type(self).__name__,
             "parameters": plain(parameters(self)),
             "store": {"file": os.path.basename(index.store.path), "uuid": index.store.uuid},
@@ -104,7 +152,6 @@ class Task(ABC):
             "version": metadata.version("astrotl"),
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        return table
 
     def _check(self, table: Table) -> None:
         who = type(self).__name__

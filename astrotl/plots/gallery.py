@@ -1,4 +1,4 @@
-"""Figures: the only room that draws. Each function returns a matplotlib Figure and touches no global state."""
+"""Objects side by side, in the order of a table."""
 
 from __future__ import annotations
 
