@@ -46,7 +46,9 @@ def align(labels: Table, store: FeatureStore, id_column: str | None = None) -> T
     row_of = {name: row for row, name in enumerate(ids.tolist())}
     if len(row_of) < len(ids):
         names, counts = np.unique(ids, return_counts=True)
-        raise ValueError(f"labels: the id {names[counts > 1][0]!r} stands more than once; keep one row for each object")
+        raise ValueError(
+            f"labels: the id {str(names[counts > 1][0])!r} stands more than once; keep one row for each object"
+        )
     rows = np.array([row_of.get(name, -1) for name in store.ids.tolist()])
     found = int((rows >= 0).sum())
     if found < len(ids) or found < len(store):
@@ -72,11 +74,14 @@ def words(labels: Table, column: str) -> np.ndarray:
 
 def numbers(labels: Table, column: str) -> np.ndarray:
     """Take a column as numbers, NaN where there is none."""
+    values = np.ma.asarray(_column(labels, column))
+    known = ~np.ma.getmaskarray(values)
+    found = np.full(len(values), np.nan)
     try:
-        values = np.ma.asarray(_column(labels, column)).astype(np.float64)
+        found[known] = np.ma.getdata(values)[known].astype(np.float64)
     except ValueError as error:
         raise ValueError(f"column: {column!r} of the labels does not hold numbers") from error
-    return np.where(np.isfinite(np.ma.getdata(values)), np.ma.filled(values, np.nan), np.nan)
+    return np.where(np.isfinite(found), found, np.nan)
 
 
 def _column(labels: Table, column: str) -> MaskedColumn:
@@ -100,7 +105,7 @@ def _ids(labels: Table, store: FeatureStore, id_column: str | None) -> np.ndarra
     best = max((form for ids in candidates for form in (ids, _stems(ids))), key=matches, default=np.empty(0))
     if not len(best) or not matches(best):
         raise ValueError(
-            f"labels: no column holds ids of {store.path}, such as {store.ids[0]!r}; the columns are "
+            f"labels: no column holds ids of {store.path}, such as {str(store.ids[0])!r}; the columns are "
             f"{', '.join(labels.colnames)}"
         )
     return best

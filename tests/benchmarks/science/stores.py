@@ -46,7 +46,7 @@ def labels_of(name: str) -> Table:
 def reported(ids) -> np.ndarray:
     """Say which objects the figures are reported on.
 
-    Half of the objects, chosen by a hash of their ids, may be looked at while a method is made and its constants chosen.
+    Half of the objects, chosen by a hash of their ids, may be looked at while a method is made and tuned.
     No figure is reported on them.
     """
     return np.array([hashlib.sha256(str(name).encode()).digest()[0] % 2 == 1 for name in ids])
