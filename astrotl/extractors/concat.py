@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from astrotl import plugins
 from astrotl.extractors.base import Extractor, InputSpec
 from astrotl.images import ImageBatch
-from astrotl.preprocess import CropCentre
+from astrotl.preprocess import Choose, CropCentre, Step
 
 __all__ = ["Concat"]
 
@@ -24,6 +25,8 @@ class Concat(Extractor):
     parts : sequence of Extractor or str
         The extractors, or their names. ``"NAME@FRACTION"`` shows an extractor only this central fraction of the image:
         ``["efficientnet-lite0", "efficientnet-lite0@0.4"]`` is a network on the whole stamp and on its tight centre.
+        ``"NAME:BAND+BAND+BAND"`` shows it only these bands, the first one red: five bands go into a network of three
+        colours as ``["efficientnet-lite0:r+g+u", "efficientnet-lite0:z+i+r"]``. Both together are ``"NAME@0.4:r+g+u"``.
     weights : sequence of float, optional
         The length to which each block is scaled; 1 by default. The squared distance between two objects is the sum of
         those of the blocks.
@@ -35,6 +38,8 @@ class Concat(Extractor):
     >>> batch, truth = simulate.stamps(4, seed=1)
     >>> both.extract(batch).shape
     (4, 56)
+    >>> Concat(["profiles:g+r+i", "profiles@0.5:i+r+g"]).extract(batch).shape
+    (4, 56)
     """
 
     input = InputSpec(missing=True)
@@ -44,7 +49,7 @@ class Concat(Extractor):
         self.weights = weights
 
     @functools.cached_property
-    def _views(self) -> list[tuple[Extractor, CropCentre | None, float]]:
+    def _views(self) -> list[tuple[Extractor, tuple[Step, ...], float]]:
         if isinstance(self.parts, str) or not self.parts:
             raise ValueError(f"parts: expected a list of extractors or their names, got {self.parts!r}")
         weights = [1.0] * len(self.parts) if self.weights is None else list(self.weights)
@@ -70,19 +75,28 @@ class Concat(Extractor):
     def _extract_batch(self, batch: ImageBatch) -> np.ndarray:
         return np.concatenate([self._block(batch, *view) for view in self._views], axis=1)
 
-    def _block(self, batch: ImageBatch, extractor: Extractor, crop: CropCentre | None, weight: float) -> np.ndarray:
-        for step in (*((crop,) if crop else ()), *extractor.default_steps(), *extractor.input.steps()):
+    def _block(self, batch: ImageBatch, extractor: Extractor, first: tuple[Step, ...], weight: float) -> np.ndarray:
+        for step in (*first, *extractor.default_steps(), *extractor.input.steps()):
             batch = step(batch)
         features = extractor.extract(batch)
         lengths = np.linalg.norm(features, axis=1, keepdims=True)
         return features * (weight / np.where(lengths == 0, 1, lengths))
 
 
-def _view(part: Extractor | str, named: dict[str, Extractor]) -> tuple[Extractor, CropCentre | None]:
-    """Make a part; views of one network share it."""
+_PART = re.compile(r"(?P<name>[^@:]+)(@(?P<fraction>[^@:]+))?(:(?P<bands>.+))?")
+
+
+def _view(part: Extractor | str, named: dict[str, Extractor]) -> tuple[Extractor, tuple[Step, ...]]:
+    """Make a part, and the steps that show it its view; views of one network share it."""
     if isinstance(part, Extractor):
-        return part, None
-    name, at, fraction = part.partition("@")
+        return part, ()
+    match = _PART.fullmatch(part)
+    if match is None:
+        raise ValueError(f"parts: expected NAME, NAME@FRACTION or NAME:BAND+BAND, got {part!r}")
+    name, fraction, bands = match["name"], match["fraction"], match["bands"]
     if name not in named:
         named[name] = plugins.load_extractor(name)()
-    return named[name], CropCentre(fraction=float(fraction)) if at else None
+    steps: list[Step] = [Choose(tuple(bands.split("+")))] if bands else []
+    if fraction:
+        steps.append(CropCentre(fraction=float(fraction)))
+    return named[name], tuple(steps)
