@@ -9,6 +9,7 @@ from astrotl.hookspecs import hookimpl
 def astrotl_extractors() -> dict[str, str]:
     """The extractors that ship."""
     return {
+        "arcs": "astrotl.extractors.arcs:Arcs",
         "concat": "astrotl.extractors.concat:Concat",
         "efficientnet-lite0": "astrotl.neural.presets:EfficientNetLite0",
         "profiles": "astrotl.extractors.profiles:Profiles",
@@ -20,4 +21,11 @@ def astrotl_extractors() -> dict[str, str]:
 @hookimpl
 def astrotl_tasks() -> dict[str, str]:
     """The tasks that ship."""
-    return {"similar": "astrotl.tasks.similar:Similar"}
+    return {
+        "agn": "astrotl.tasks.agn:Agn",
+        "anomaly": "astrotl.tasks.anomaly:Anomaly",
+        "epochs": "astrotl.tasks.epochs:Epochs",
+        "lens": "astrotl.tasks.lens:Lens",
+        "properties": "astrotl.tasks.properties:Properties",
+        "similar": "astrotl.tasks.similar:Similar",
+    }

@@ -19,6 +19,7 @@ from astrotl.cli._options import bar, comma_list, shared_options
 @click.option("--bands", callback=comma_list, metavar="g,r,i", help="The bands to read, in this order.")
 @click.option("--size", metavar="PIXELS|ANGLE", help='Width and height of the images: 64, or for mosaics "30 arcsec".')
 @click.option("--id-column", metavar="NAME", help="The catalogue's column of ids, if its name is unusual.")
+@click.option("--stack", metavar="median|mean|EPOCH", help="Objects on many dates: how, or which date, their stack is.")
 @click.option("--extractor", default="efficientnet-lite0", show_default=True, help='See "astrotl extractors".')
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A parameter of the extractor.")
 @click.option("--step", "steps", multiple=True, metavar="NAME:KEY=VALUE,...", help="A preprocessing step, in order.")
@@ -33,6 +34,7 @@ def extract(
     bands: tuple[str, ...] | None,
     size: str | int | None,
     id_column: str | None,
+    stack: str | None,
     extractor: str,
     settings: tuple[str, ...],
     steps: tuple[str, ...],
@@ -56,6 +58,8 @@ def extract(
     Mosaics and a catalogue:
       astrotl extract g='frame-g-*.fits.bz2' r='frame-r-*.fits.bz2' i='frame-i-*.fits.bz2' \\
           --catalog galaxies.csv --bands i,r,g --size "25 arcsec" -o features.h5
+    Objects on many dates, for astrotl run epochs:
+      astrotl extract 'epochs/{object}/{epoch}.fits' --stack median -o epochs.h5
     Own steps, another extractor:
       astrotl extract stamps/ --step crop-centre:fraction=0.5 --step stretch \\
           --extractor timm --set model=resnet50
@@ -68,7 +72,9 @@ def extract(
     from astrotl.sources import open_source, parse_inputs
 
     plan = [make_step(*parse_call(step)) for step in steps] or None
-    source = open_source(parse_inputs(inputs), catalog=catalog, bands=bands, size=size, id_column=id_column)
+    source = open_source(
+        parse_inputs(inputs), catalog=catalog, bands=bands, size=size, id_column=id_column, stack=stack
+    )
     made = make_extractor(extractor, parse_settings(settings))
     click.echo(f"{len(source):,} objects in the bands {', '.join(source.channels)}", err=True)
     started = time.perf_counter()

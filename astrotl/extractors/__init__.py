@@ -1,7 +1,8 @@
 """The interface of extractors, and those that need NumPy alone."""
 
+from astrotl.extractors.arcs import Arcs
 from astrotl.extractors.base import Extractor, InputSpec
 from astrotl.extractors.concat import Concat
 from astrotl.extractors.profiles import Profiles
 
-__all__ = ["Concat", "Extractor", "InputSpec", "Profiles"]
+__all__ = ["Arcs", "Concat", "Extractor", "InputSpec", "Profiles"]

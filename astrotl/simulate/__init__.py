@@ -9,5 +9,6 @@ from astrotl.simulate.camera import BANDS
 from astrotl.simulate.catalogue import KINDS
 from astrotl.simulate.kinds import galaxy
 from astrotl.simulate.mosaics import survey
+from astrotl.simulate.series import epochs
 
-__all__ = ["BANDS", "KINDS", "galaxy", "stamps", "survey"]
+__all__ = ["BANDS", "KINDS", "epochs", "galaxy", "stamps", "survey"]

@@ -1,9 +1,19 @@
-"""Where images come from: arrays, files, and cutouts at positions on the sky."""
+"""Where images come from: arrays, files, cutouts at positions on the sky, one object on many dates."""
 
 from astrotl.sources.arrays import ArraySource, StackSource
 from astrotl.sources.base import ImageSource
+from astrotl.sources.epochs import EpochSource
 from astrotl.sources.files import FileSource
 from astrotl.sources.opening import open_source, parse_inputs
 from astrotl.sources.sky import SkySource
 
-__all__ = ["ArraySource", "FileSource", "ImageSource", "SkySource", "StackSource", "open_source", "parse_inputs"]
+__all__ = [
+    "ArraySource",
+    "EpochSource",
+    "FileSource",
+    "ImageSource",
+    "SkySource",
+    "StackSource",
+    "open_source",
+    "parse_inputs",
+]

@@ -34,9 +34,9 @@ class FileSource(ImageSource):
         The ids; by default the names of the files without their ending.
     bands : sequence of str, optional
         The bands to read, in this order. For files whose planes have no names it names them all.
-    size : int, optional
-        Width and height in pixels, to which stamps are cropped or padded with NaN about their centre. By default that
-        of the first stamp, and a stamp of another size counts as unreadable.
+    size : int or tuple of int, optional
+        Width and height in pixels, or height and width if they differ, to which stamps are cropped or padded with NaN
+        about their centre. By default that of the first stamp, and a stamp of another size counts as unreadable.
 
     Examples
     --------
@@ -51,7 +51,7 @@ class FileSource(ImageSource):
         *,
         ids: npt.ArrayLike | None = None,
         bands: Sequence[str] | None = None,
-        size: int | None = None,
+        size: int | tuple[int, int] | None = None,
     ) -> None:
         bands = tuple(bands) if bands is not None else None
         self._per_band = isinstance(files, Mapping)
@@ -68,7 +68,7 @@ class FileSource(ImageSource):
         self.ids = unique_ids(ids if ids is not None else [split_name(row[0])[0] for row in self._paths])
         if len(self.ids) != len(self._paths):
             raise ValueError(f"ids: expected {len(self._paths)} of them, got {len(self.ids)}")
-        if size is not None and int(size) < 2:
+        if size is not None and np.min(size) < 2:
             raise ValueError(f"size: expected 2 pixels or more, got {size}")
         path, first = self._first_stamp(self.channels[:1] if self._per_band else bands)
         self._names = first.names
@@ -81,7 +81,7 @@ class FileSource(ImageSource):
             )
         self._value_range = first.value_range
         self._exact = size is None
-        self._size = first.planes.shape[1:] if size is None else (int(size), int(size))
+        self._size = first.planes.shape[1:] if size is None else tuple(np.broadcast_to(size, 2).tolist())
 
     def _first_stamp(self, bands: tuple[str, ...] | None) -> tuple[str, Stamp]:
         """Read the first stamp that can be read, to learn the size and the channels of all."""

@@ -11,6 +11,7 @@ from typing import Any
 from astropy import units as u
 
 from astrotl import tables
+from astrotl.sources._epoch_files import as_glob, open_epochs
 from astrotl.sources._stamps import is_stamp
 from astrotl.sources.arrays import STACK_ENDINGS, StackSource
 from astrotl.sources.base import ImageSource, path_list, pick_channels
@@ -29,6 +30,7 @@ def open_source(
     bands: Sequence[str] | None = None,
     size: int | str | None = None,
     id_column: str | None = None,
+    stack: str | None = None,
 ) -> ImageSource:
     """Open images, whatever they are kept in.
 
@@ -46,6 +48,11 @@ def open_source(
         The width and height of the images, in pixels or, for mosaics, as an angle such as ``"30 arcsec"``.
     id_column : str, optional
         The column of the catalogue that holds the ids; found by its name if not given.
+    stack : str, optional
+        The inputs show objects on many dates, and this is how their stacks are made: see
+        `~astrotl.sources.EpochSource`. The pattern says which part of a path is what,
+        ``"epochs/{object}/{epoch}.fits"``; of two stars the first one is the object. Without a pattern, folders are
+        objects and files are dates. A table of the images has the columns object, epoch and file.
 
     Examples
     --------
@@ -61,6 +68,10 @@ def open_source(
         "size": size,
         "id_column": id_column,
     }
+    if stack is not None:
+        origin["stack"] = stack
+        if catalog is not None:
+            raise ValueError("stack: goes with stamps of each date; cut them out of the mosaics first")
     names = None if bands is None else tuple(bands)
     found: Any
     if isinstance(inputs, Mapping):
@@ -70,6 +81,8 @@ def open_source(
         found = _find(inputs)
     if catalog is not None:
         source: ImageSource = _open_sky(found, os.fspath(catalog), names, size, id_column)
+    elif stack is not None:
+        source = open_epochs(inputs, found, bands=names, size=_pixels(size), stack=stack)
     elif isinstance(found, dict):
         source = _open_band_files(inputs, found, names, _pixels(size))  # type: ignore[arg-type]
     elif any(path.lower().endswith(STACK_ENDINGS) for path in found):
@@ -154,7 +167,7 @@ def _find(given: Path | Sequence[Path]) -> list[str]:
         elif os.path.exists(path):
             files = [path]
         else:
-            files = sorted(glob.glob(path, recursive=True))
+            files = sorted(glob.glob(as_glob(path), recursive=True))
             if not files:
                 raise FileNotFoundError(f"{path}: there is no such file, and no file matches it as a pattern")
         found += files

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
 
 import numpy as np
@@ -11,6 +12,8 @@ from astropy.table import MaskedColumn, Table
 from astrotl.errors import AstrotlWarning
 from astrotl.store import FeatureStore
 from astrotl.tables import find_ids
+
+_ENDING = re.compile(r"(\.(fits?|fts|fz|gz|bz2|z|jpe?g|png))+$", re.IGNORECASE)
 
 __all__ = ["align", "numbers", "words"]
 
@@ -112,4 +115,4 @@ def _ids(labels: Table, store: FeatureStore, id_column: str | None) -> np.ndarra
 
 
 def _stems(ids: np.ndarray) -> np.ndarray:
-    return np.array([os.path.basename(name).split(".")[0] for name in ids.tolist()], dtype=np.str_)
+    return np.array([_ENDING.sub("", os.path.basename(name)) for name in ids.tolist()], dtype=np.str_)

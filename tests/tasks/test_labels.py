@@ -31,6 +31,12 @@ def test_files_names_are_ids(store, names):
     assert align(Table({"path": names, "z": [3.0, 1.0, 2.0]}), store)["z"].tolist() == [1, 2, 3]
 
 
+def test_a_dot_in_a_name_is_no_ending(tmp_path):
+    store = FeatureStore.open_or_create(tmp_path / "f.h5", ["J1414.7+5447", "J1419.1+5326"], 1, {})
+    labels = Table({"path": ["lenses/J1419.1+5326.png", "lenses/J1414.7+5447.png"], "grade": [1.0, 3.0]})
+    assert align(labels, store)["grade"].tolist() == [3, 1]
+
+
 def test_the_column_that_matches_best_is_taken(store):
     labels = Table({"id": [1, 2, 3], "number": [101, 7, 8], "galaxy": ["101", "102", "103"], "z": [1.0, 2.0, 3.0]})
     assert align(labels, store)["z"].tolist() == [1, 2, 3]
