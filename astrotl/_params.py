@@ -130,10 +130,17 @@ def _split(text: str) -> list[str]:
 
 
 def parameter_docs(cls: type) -> dict[str, str]:
-    """Read what the docstring's section Parameters says of each parameter, on one line each."""
+    """Read what the docstring's section Parameters, or that of a base class, says of each parameter."""
+    docs: dict[str, str] = {}
+    for each in reversed(cls.__mro__):
+        docs |= _section_parameters(each.__doc__ or "")
+    return docs
+
+
+def _section_parameters(docstring: str) -> dict[str, str]:
     docs: dict[str, list[str]] = {}
     section, name = "", ""
-    lines = inspect.cleandoc(cls.__doc__ or "").splitlines()
+    lines = inspect.cleandoc(docstring).splitlines()
     for line, below in zip(lines, [*lines[1:], ""], strict=True):
         if below and set(below) == {"-"}:
             section, name = line, ""

@@ -7,6 +7,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
@@ -238,19 +239,15 @@ def _finished(
             future.cancel()
 
 
-class _noted:  # noqa: N801
+@contextmanager
+def _noted(source: ImageSource, rows: np.ndarray, path: str) -> Iterator[None]:
     """Say of an error which rows were being done."""
-
-    def __init__(self, source: ImageSource, rows: np.ndarray, path: str) -> None:
-        ids = source.ids[rows[[0, -1]]]
-        self._note = f"while extracting rows {rows[0]}:{rows[-1] + 1} (ids {ids[0]} to {ids[1]}) of {path}"
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, Exception):
-            error.add_note(self._note)
+    try:
+        yield
+    except Exception as error:
+        first, last = source.ids[rows[[0, -1]]]
+        error.add_note(f"while extracting rows {rows[0]}:{rows[-1] + 1} (ids {first} to {last}) of {path}")
+        raise
 
 
 def _blocks(missing: np.ndarray, size: int) -> Iterator[np.ndarray]:

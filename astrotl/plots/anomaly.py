@@ -7,14 +7,13 @@ from astropy.table import Table
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from astrotl.plots._style import BLUE, GREEN, INK, LINE, ORANGE, PAPER, PINK, QUIET, RED, SKY, YELLOW
 from astrotl.plots.gallery import rgb
 from astrotl.sources import ImageSource
 
 __all__ = ["anomalies"]
 
-_INK, _PAPER, _QUIET, _LINE = "0.95", "0.08", "0.65", "0.3"
-#: Colours that stay apart for colour-blind eyes (Okabe and Ito).
-_COLOURS = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#cc79a7", "#d55e00", "#0072b2")
+_COLOURS = (ORANGE, SKY, GREEN, YELLOW, PINK, RED, BLUE)
 _OTHER = "0.85"
 
 
@@ -51,11 +50,11 @@ def anomalies(table: Table, images: ImageSource, *, columns: int = 8, most: int 
     lines = -(-len(top) // across)
     height = 1.5 * lines
     width = max(1.35 * across + 0.3, 5.4)
-    figure = Figure(figsize=(width, height + 2.4), facecolor=_PAPER, dpi=150, layout="constrained")
+    figure = Figure(figsize=(width, height + 2.4), facecolor=PAPER, dpi=150, layout="constrained")
     halves = figure.add_gridspec(2, 1, height_ratios=(height, 2.4), hspace=0.02)
     parts = [figure.add_subfigure(halves[number]) for number in (0, 1)]
     for part in parts:
-        part.set_facecolor(_PAPER)
+        part.set_facecolor(PAPER)
     grid = parts[0].subplots(lines, across, squeeze=False).ravel()
     for number, ax in enumerate(grid):
         ax.set_xticks([])
@@ -87,9 +86,9 @@ def _draw_tile(ax: Axes, row: Table.Row, picture: np.ndarray | None, colours: di
     label = "" if not colours or np.ma.is_masked(row["label"]) else str(row["label"])
     for side in ax.spines.values():
         side.set_visible(bool(label))
-        side.set(color=colours.get(label, _LINE), linewidth=2)
+        side.set(color=colours.get(label, LINE), linewidth=2)
     name = str(row["id"])
-    ax.set_title(name if len(name) <= 22 else f"{name[:10]}...{name[-9:]}", fontsize=6, color=_QUIET, pad=2.5)
+    ax.set_title(name if len(name) <= 22 else f"{name[:10]}...{name[-9:]}", fontsize=6, color=QUIET, pad=2.5)
     ax.text(
         0.96,
         0.04,
@@ -98,20 +97,20 @@ def _draw_tile(ax: Axes, row: Table.Row, picture: np.ndarray | None, colours: di
         ha="right",
         va="bottom",
         fontsize=6.5,
-        color=_INK,
-        bbox={"facecolor": _PAPER, "alpha": 0.6, "edgecolor": "none", "pad": 1},
+        color=INK,
+        bbox={"facecolor": PAPER, "alpha": 0.6, "edgecolor": "none", "pad": 1},
     )
 
 
 def _draw_scores(ax: Axes, table: Table, least: float, drawn: int, colours: dict[str, str]) -> None:
     score = np.asarray(table["score"], dtype=float)
-    ax.set_facecolor(_PAPER)
-    counts, *_ = ax.hist(score, bins=np.linspace(0, 1, 41).tolist(), color="0.45", edgecolor=_PAPER, linewidth=0.4)
+    ax.set_facecolor(PAPER)
+    counts, *_ = ax.hist(score, bins=np.linspace(0, 1, 41).tolist(), color="0.45", edgecolor=PAPER, linewidth=0.4)
     ax.set_yscale("symlog", linthresh=1)
     top = max(float(np.max(counts)), 1.0)
-    ax.axvline(least, color=_INK, linewidth=0.8, linestyle=(0, (4, 3)))
+    ax.axvline(least, color=INK, linewidth=0.8, linestyle=(0, (4, 3)))
     ax.text(
-        least, 1.0, f" the {drawn} above ", transform=ax.get_xaxis_transform(), fontsize=7, color=_INK, va="bottom",
+        least, 1.0, f" the {drawn} above ", transform=ax.get_xaxis_transform(), fontsize=7, color=INK, va="bottom",
         ha="left" if least < 0.75 else "right",
     )  # fmt: skip
     step = 2.2
@@ -123,13 +122,13 @@ def _draw_scores(ax: Axes, table: Table, least: float, drawn: int, colours: dict
     ax.set_xlim(-0.01, 1.01)
     ticks = [value for value in (0, 1, 10, 100, 1000, 10_000, 100_000, 1_000_000) if value <= top]
     ax.set_yticks(ticks, [f"{value:,}" for value in ticks])
-    ax.set_xlabel("score", fontsize=8, color=_INK)
-    ax.set_ylabel("objects", fontsize=8, color=_INK)
-    ax.tick_params(colors=_QUIET, labelsize=7, which="both")
+    ax.set_xlabel("score", fontsize=8, color=INK)
+    ax.set_ylabel("objects", fontsize=8, color=INK)
+    ax.tick_params(colors=QUIET, labelsize=7, which="both")
     ax.tick_params(axis="y", which="minor", left=False)
     for side in ax.spines.values():
-        side.set_color(_LINE)
+        side.set_color(LINE)
     if colours:
         ax.legend(
-            fontsize=6.5, labelcolor=_INK, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5), handlelength=1
+            fontsize=6.5, labelcolor=INK, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5), handlelength=1
         )

@@ -8,12 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from astrotl.images import ImageBatch
+from astrotl.plots._style import INK, PAPER, QUIET
 from astrotl.preprocess import Combine, FillNoData, Stretch
 from astrotl.sources import ImageSource
 
 __all__ = ["gallery", "rgb"]
-
-_INK, _PAPER, _QUIET = "0.95", "0.08", "0.6"
 
 
 def rgb(batch: ImageBatch) -> np.ndarray:
@@ -65,7 +64,7 @@ def gallery(table: Table, images: ImageSource, *, columns: int = 8, most: int = 
     rows = [row[start : start + columns] for row in tiles for start in range(0, len(row), columns)]
     across = max(len(row) for row in rows)
     figure = Figure(
-        figsize=(1.35 * across + 0.3, 1.55 * len(rows) + 0.2), facecolor=_PAPER, dpi=150, layout="constrained"
+        figsize=(1.35 * across + 0.3, 1.55 * len(rows) + 0.2), facecolor=PAPER, dpi=150, layout="constrained"
     )
     grid = figure.subplots(len(rows), across, squeeze=False)
     for axes, row in zip(grid, rows, strict=True):
@@ -100,10 +99,10 @@ def _draw_tile(ax: Axes, picture: np.ndarray | None, caption: str, *, is_query: 
     ax.imshow(picture, origin="lower", interpolation="nearest")
     name, _, number = caption.partition("\n")
     ax.set_title(
-        _short(name), fontsize=6, color=_INK if is_query else _QUIET, pad=2, fontweight="bold" if is_query else "normal"
+        _short(name), fontsize=6, color=INK if is_query else QUIET, pad=2, fontweight="bold" if is_query else "normal"
     )
     if number:
-        ax.text(0.97, 0.03, number, transform=ax.transAxes, ha="right", va="bottom", fontsize=6, color=_INK)
+        ax.text(0.97, 0.03, number, transform=ax.transAxes, ha="right", va="bottom", fontsize=6, color=INK)
 
 
 def _short(name: str) -> str:

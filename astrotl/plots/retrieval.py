@@ -8,15 +8,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from astrotl.plots._style import GREEN, INK, LINE, ORANGE, PAPER, QUIET, RED, SKY
 from astrotl.plots.gallery import rgb
 from astrotl.sources import ImageSource
 from astrotl.tasks.retrieval import is_one_of
 
 __all__ = ["retrieved"]
 
-_INK, _PAPER, _QUIET, _LINE = "0.95", "0.08", "0.65", "0.3"
-#: Colours that stay apart for colour-blind eyes (Okabe and Ito).
-_YES, _NO, _PURE, _FULL = "#009e73", "#d55e00", "#56b4e9", "#e69f00"
+_YES, _NO, _PURE, _FULL = GREEN, RED, SKY, ORANGE
 _SAMPLES, _NUMBERS = 300, 6_000_000
 _POINTS = 400
 
@@ -51,10 +50,10 @@ def retrieved(table: Table, images: ImageSource, *, columns: int = 8, most: int 
     lines = -(-min(most, len(table)) // across)
     heights = (1.5 * lines, 3.0) if curves else (1.5 * lines,)
     width = max(1.35 * across + 0.3, 7.5 if curves else 0)
-    figure = Figure(figsize=(width, sum(heights)), facecolor=_PAPER, dpi=150, layout="constrained")
+    figure = Figure(figsize=(width, sum(heights)), facecolor=PAPER, dpi=150, layout="constrained")
     parts = figure.subfigures(len(heights), 1, height_ratios=heights, hspace=0.02, squeeze=False).ravel()
     for part in parts:
-        part.set_facecolor(_PAPER)
+        part.set_facecolor(PAPER)
     grid = parts[0].subplots(lines, across, squeeze=False).ravel()
     _draw_first(grid, table[:most], truth[:most], images)
     if curves:
@@ -82,13 +81,13 @@ def _draw_first(grid: np.ndarray, table: Table, truth: np.ndarray, images: Image
     for ax in grid:
         ax.set_xticks([])
         ax.set_yticks([])
-        ax.set_facecolor(_PAPER)
+        ax.set_facecolor(PAPER)
         for spine in ax.spines.values():
             spine.set_visible(False)
     for ax, row, right in zip(grid, table, truth.tolist(), strict=False):
         ax.imshow(pictures.get(row["id"], np.full((2, 2, 3), 0.15)), origin="lower", interpolation="nearest")
-        ax.set_title(_short(str(row["id"])), fontsize=6, color=_QUIET, pad=3)
-        text = {"transform": ax.transAxes, "va": "bottom", "fontsize": 6, "color": _INK}
+        ax.set_title(_short(str(row["id"])), fontsize=6, color=QUIET, pad=3)
+        text = {"transform": ax.transAxes, "va": "bottom", "fontsize": 6, "color": INK}
         ax.text(0.04, 0.03, f"{row['rank']}", ha="left", **text)
         ax.text(0.96, 0.03, f"{row['score']:.3g}", ha="right", **text)
         if right >= 0:
@@ -117,16 +116,16 @@ def _draw_curves(pure: Axes, full: Axes, positive: np.ndarray) -> None:
         ax.xaxis.set_major_formatter(FuncFormatter(lambda depth, _: f"{depth:,.0f}"))
         ax.set_xlim(1, count)
         ax.set_ylim(0, 1.02)
-        ax.set_xlabel("depth: how far down the list, labelled objects", fontsize=7.5, color=_INK)
-        ax.set_ylabel(name, fontsize=7.5, color=_INK)
-        ax.set_facecolor(_PAPER)
-        ax.tick_params(colors=_QUIET, labelsize=6.5, which="both")
-        ax.grid(color=_LINE, linewidth=0.4)
+        ax.set_xlabel("depth: how far down the list, labelled objects", fontsize=7.5, color=INK)
+        ax.set_ylabel(name, fontsize=7.5, color=INK)
+        ax.set_facecolor(PAPER)
+        ax.tick_params(colors=QUIET, labelsize=6.5, which="both")
+        ax.grid(color=LINE, linewidth=0.4)
         for side, spine in ax.spines.items():
-            spine.set(visible=side in ("left", "bottom"), color=_QUIET)
-    pure.axhline(base, color=_QUIET, linestyle="--", linewidth=1)
-    pure.annotate(f"at random {base:.2g}", (1, base), (3, 3), textcoords="offset points", fontsize=6.5, color=_QUIET)
-    full.plot(depths, depths / count, color=_QUIET, linestyle="--", linewidth=1)
+            spine.set(visible=side in ("left", "bottom"), color=QUIET)
+    pure.axhline(base, color=QUIET, linestyle="--", linewidth=1)
+    pure.annotate(f"at random {base:.2g}", (1, base), (3, 3), textcoords="offset points", fontsize=6.5, color=QUIET)
+    full.plot(depths, depths / count, color=QUIET, linestyle="--", linewidth=1)
 
 
 def _at(weights: np.ndarray, positive: np.ndarray, depths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -60,10 +60,10 @@ class ArraySource(ImageSource):
         part.__dict__.update(self.__dict__, ids=self.ids[rows], _images=self._images[rows])
         return part
 
-    def read(self) -> ImageBatch:  # noqa: D102
+    def read(self) -> ImageBatch:
         return _batch(self._images, self._channel_axis, self.ids, self.channels)
 
-    def signature(self) -> dict[str, Any]:  # noqa: D102
+    def signature(self) -> dict[str, Any]:
         size = _size(self._images.shape, self._channel_axis)
         return {"kind": "arrays", "channels": list(self.channels), "size": size}
 
@@ -118,11 +118,11 @@ class StackSource(ImageSource):
         part.__dict__.update(self.__dict__, ids=self.ids[rows], _rows=kept)
         return part
 
-    def read(self) -> ImageBatch:  # noqa: D102
+    def read(self) -> ImageBatch:
         images = _with_arrays(self._path, lambda arrays: _rows_of(arrays[self._dataset], self._rows))
         return _batch(images, self._channel_axis, self.ids, self.channels)
 
-    def signature(self) -> dict[str, Any]:  # noqa: D102
+    def signature(self) -> dict[str, Any]:
         return {
             "kind": "stack",
             "file": os.path.basename(self._path),

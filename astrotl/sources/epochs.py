@@ -104,7 +104,7 @@ class EpochSource(ImageSource):
         )
         return part
 
-    def read(self) -> ImageBatch:  # noqa: D102
+    def read(self) -> ImageBatch:
         members = self._members_of(np.arange(len(self)))
         own = np.array([rows[0] for rows, made in zip(members, self._made, strict=True) if not made], dtype=np.intp)
         read = self._images[own].read()
@@ -143,7 +143,7 @@ class EpochSource(ImageSource):
             table["file"][self._made] = ""
         return table
 
-    def signature(self) -> dict[str, Any]:  # noqa: D102
+    def signature(self) -> dict[str, Any]:
         images = self._images.signature()
         return {
             "kind": "epochs",

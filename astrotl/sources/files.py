@@ -98,7 +98,7 @@ class FileSource(ImageSource):
         part.__dict__.update(self.__dict__, ids=self.ids[rows], _paths=self._paths[rows])
         return part
 
-    def read(self) -> ImageBatch:  # noqa: D102
+    def read(self) -> ImageBatch:
         data = np.full((len(self), len(self.channels), *self._size), np.nan, dtype=np.float32)
         failed: dict[str, str] = {}
         for row, paths in enumerate(self._paths):
@@ -159,12 +159,12 @@ class FileSource(ImageSource):
             )
         return centred(image, self._size)
 
-    def table(self) -> Table:  # noqa: D102
+    def table(self) -> Table:
         table = super().table()
         table["file"] = self._paths[:, 0]
         return table
 
-    def signature(self) -> dict[str, Any]:  # noqa: D102
+    def signature(self) -> dict[str, Any]:
         names = hashlib.sha256("\n".join(os.path.basename(path) for path in self._paths.ravel()).encode())
         return {
             "kind": "files",

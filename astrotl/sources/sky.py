@@ -73,7 +73,7 @@ class SkySource(ImageSource):
         }
         return part
 
-    def read(self) -> ImageBatch:  # noqa: D102
+    def read(self) -> ImageBatch:
         data = np.full((len(self), len(self.channels), self._size, self._size), np.nan, dtype=np.float32)
         failed: dict[int, str] = {}
         grids: dict[int, Grid] = {}
@@ -130,13 +130,13 @@ class SkySource(ImageSource):
             raise ImageError(f"has no data in band {band}")
         return best[1], best[2]
 
-    def table(self) -> Table:  # noqa: D102
+    def table(self) -> Table:
         table = super().table()
         table["ra"] = self._lon * u.deg
         table["dec"] = self._lat * u.deg
         return table
 
-    def signature(self) -> dict[str, Any]:  # noqa: D102
+    def signature(self) -> dict[str, Any]:
         files = sorted({os.path.basename(chip.path) for chips in self._chips.values() for chip in chips})
         return {
             "kind": "sky",

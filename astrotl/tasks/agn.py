@@ -15,24 +15,8 @@ class Agn(Retrieval):
     """Find active galaxies, from a few examples or from a table of labels.
 
     What tells them is in the nucleus, so give the store views of the centre beside the whole: tight crops by the
-    network and ring profiles. `Retrieval` says how the score is made.
-
-    Parameters
-    ----------
-    query : sequence of str, optional
-        The ids of examples, or @FILE with one id a line. Without any, all positive labels teach.
-    unlike : sequence of str, optional
-        The ids of counter-examples, or @FILE.
-    column : str, optional
-        The column of the labels that says what the objects are.
-    positive : sequence of str, optional
-        The values of that column that are looked for, such as seyfert,liner; adding composite counts composites in.
-    negative : sequence of str, optional
-        The values that count as not looked for; by default every other one.
-    k : int, optional
-        How many neighbours each example votes for.
-    order : str, optional
-        What decides the rank: "score", "votes" or "weighted_votes".
+    network and ring profiles. `Retrieval` says how the score is made, and what
+    the parameters are.
 
     References
     ----------

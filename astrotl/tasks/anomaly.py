@@ -13,9 +13,9 @@ from scipy.special import expit
 
 from astrotl.index import Index
 from astrotl.measures import Measure, area_under_curve, bootstrap, completeness, purity
-from astrotl.tasks import _steering
-from astrotl.tasks._others import LARGE, nearest_by_index, nearest_others, reader_of
-from astrotl.tasks._strangeness import (
+from astrotl.tasks import _anomaly_steering
+from astrotl.tasks._anomaly_others import LARGE, nearest_by_index, nearest_others, reader_of
+from astrotl.tasks._anomaly_scores import (
     chosen_views,
     farthest,
     fused,
@@ -137,7 +137,7 @@ class Anomaly(Task):
         order_by = sigmas
         if known is not None:
             places = known.places
-            order_by = _steering.steer(numbers, sigmas, places, known.interesting[places])
+            order_by = _anomaly_steering.steer(numbers, sigmas, places, known.interesting[places])
             score = expit(order_by)
             # What was labelled is settled; among themselves those objects stand in the order of their strangeness.
             order_by = np.where(known.interesting, np.inf, order_by)
@@ -163,7 +163,7 @@ class Anomaly(Task):
             some = artefact | ~odd
             measures["AUC, artefacts against boring"] = bootstrap(area_under_curve, plain[some], artefact[some])
         if interesting.any() and not interesting.all():
-            steered = _steering.steer_left_out(numbers, sigmas, places, interesting)
+            steered = _anomaly_steering.steer_left_out(numbers, sigmas, places, interesting)
             depth = partial(completeness, depth=max(1, round(0.15 * len(places))))
             measures["AUC, interesting against the rest"] = bootstrap(area_under_curve, plain, interesting)
             measures["the same, steered by other labels"] = bootstrap(area_under_curve, steered, interesting)

@@ -14,7 +14,7 @@ from astrotl.measures import Measure, area_under_curve, bootstrap
 from astrotl.sources.epochs import STACK, split_epoch
 from astrotl.store import FeatureStore
 from astrotl.tables import find_ids
-from astrotl.tasks._residuals import Series, distances, usual
+from astrotl.tasks._epochs_residuals import Series, distances, usual
 from astrotl.tasks._views import views_of
 from astrotl.tasks.base import Column, Task
 from astrotl.tasks.labels import words

@@ -15,24 +15,7 @@ class Lens(Retrieval):
     """Find strong lenses, from a few examples or from a table of labels.
 
     Ten examples are a good start: one lens says little of what another kind of lens looks like. `Retrieval` says how
-    the score is made.
-
-    Parameters
-    ----------
-    query : sequence of str, optional
-        The ids of examples, or @FILE with one id a line. Without any, all positive labels teach.
-    unlike : sequence of str, optional
-        The ids of counter-examples, or @FILE.
-    column : str, optional
-        The column of the labels that says what the objects are.
-    positive : sequence of str, optional
-        The values of that column that are looked for, such as lens, or a limit on a grade such as ">=2".
-    negative : sequence of str, optional
-        The values that count as not looked for; by default every other one.
-    k : int, optional
-        How many neighbours each example votes for.
-    order : str, optional
-        What decides the rank: "score", "votes" or "weighted_votes".
+    the score is made, and what the parameters are.
 
     References
     ----------

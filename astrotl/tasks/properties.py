@@ -13,7 +13,16 @@ from astropy.table import Table
 from astrotl.errors import AstrotlWarning, ContractError
 from astrotl.index import Index
 from astrotl.measures import Measure, bias, bootstrap, coverage, scatter, within
-from astrotl.tasks._estimates import KINDS, Answers, Space, Surroundings, learn, main_directions, rarity, space_of
+from astrotl.tasks._properties_estimates import (
+    KINDS,
+    Answers,
+    Space,
+    Surroundings,
+    learn,
+    main_directions,
+    rarity,
+    space_of,
+)
 from astrotl.tasks.base import Column, Task
 from astrotl.tasks.labels import numbers
 

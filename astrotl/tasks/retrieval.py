@@ -16,9 +16,9 @@ from astrotl._params import nearest
 from astrotl.index import Index
 from astrotl.measures import Measure
 from astrotl.store import FeatureStore
-from astrotl.tasks._crowding import Crowd, cross_validated, log_ratio, probability, some_of
-from astrotl.tasks._space import Space, unit
-from astrotl.tasks._votes import Votes, neighbours_share, votes
+from astrotl.tasks._retrieval_crowding import Crowd, cross_validated, log_ratio, probability, some_of
+from astrotl.tasks._retrieval_space import Space, unit
+from astrotl.tasks._retrieval_votes import Votes, neighbours_share, votes
 from astrotl.tasks.base import Column, Task
 from astrotl.tasks.labels import numbers, words
 

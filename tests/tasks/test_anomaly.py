@@ -14,7 +14,7 @@ from scipy.spatial.distance import cdist
 from astrotl import AnnoyIndex, ExactIndex, FeatureStore, extract_features, simulate
 from astrotl.sources import open_source
 from astrotl.tasks import Anomaly, anomaly
-from astrotl.tasks._others import nearest_by_index, nearest_others
+from astrotl.tasks._anomaly_others import nearest_by_index, nearest_others
 
 METHODS = ("fused", "first", "kth", "mean", "density")
 
@@ -231,7 +231,7 @@ def test_an_index_full_of_doubles_is_asked_for_more(tmp_path):
 def test_blocks_larger_than_one(tmp_path, monkeypatch):
     index = index_of(tmp_path / "f.h5", crowd(n=150), metric="angular")
     whole = Anomaly(method="density").run(index)
-    monkeypatch.setattr("astrotl.tasks._others._BLOCK", 13)
+    monkeypatch.setattr("astrotl.tasks._anomaly_others._BLOCK", 13)
     parts = Anomaly(method="density").run(index)
     assert parts["id"].tolist() == whole["id"].tolist()
     np.testing.assert_allclose(parts["score"], whole["score"], rtol=1e-3)

@@ -101,7 +101,7 @@ def test_votes_and_distances_are_those_of_a_slow_search(sky):
     index, truth = sky
     queries = truth["id"][truth["kind"] == "lens"].tolist()[:4]
     table = Lens(query=queries, k=7, order="votes").run(index)
-    from astrotl.tasks._space import Space
+    from astrotl.tasks._retrieval_space import Space
 
     vectors = Space(index.store, index.rows).coordinates(index.rows).astype(float)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)

@@ -10,9 +10,9 @@ from astrotl import Concat, ExactIndex, extract_features
 from astrotl import measures as ms
 from astrotl.sources import ArraySource
 from astrotl.tasks import Agn, Lens
-from astrotl.tasks._crowding import Crowd, cross_validated, log_ratio
-from astrotl.tasks._space import Space, unit
-from astrotl.tasks._votes import neighbours_share
+from astrotl.tasks._retrieval_crowding import Crowd, cross_validated, log_ratio
+from astrotl.tasks._retrieval_space import Space, unit
+from astrotl.tasks._retrieval_votes import neighbours_share
 from tests.benchmarks.science import lens_sky, stores
 
 _VIEWS = ("whole", "crop 0.6", "crop 0.35", "profiles", "profiles of the centre")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from astrotl.tasks._space import Space, apart, unit
+from astrotl.tasks._retrieval_space import Space, apart, unit
 
 _PROTOTYPES = 3
 

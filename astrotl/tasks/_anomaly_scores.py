@@ -6,7 +6,7 @@ import numpy as np
 
 from astrotl.index import Index
 from astrotl.store import FeatureStore
-from astrotl.tasks._others import Reader, nearest_others, reader_of, sample_of
+from astrotl.tasks._anomaly_others import Reader, nearest_others, reader_of, sample_of
 from astrotl.tasks._views import views_of
 
 #: The usual ones are this part of all, found in so many rounds: then strange ones that resemble each other cannot
