@@ -54,7 +54,8 @@ def align(labels: Table, store: FeatureStore, id_column: str | None = None) -> T
         )
     rows = np.array([row_of.get(name, -1) for name in store.ids.tolist()])
     found = int((rows >= 0).sum())
-    if found < len(ids) or found < len(store):
+    # Objects without labels are what the labels are for; labels without an object may well be a mistake.
+    if found < len(ids):
         warnings.warn(
             f"{found:,} of the {len(store):,} objects of {store.path} have labels, and {len(ids) - found:,} of the "
             f"{len(ids):,} rows of labels have no object",
