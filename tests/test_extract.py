@@ -291,7 +291,7 @@ def test_killed_at_any_moment_the_same_call_does_the_rest(images, tmp_path):
     path = tmp_path / "killed.h5"
     command = [sys.executable, "-c", _SCRIPT, tmp_path / "stack.npy", path]
     counts = [0]
-    for target in np.sort(np.random.default_rng(5).integers(1, 180, size=8)):
+    for target in np.sort(np.random.default_rng(5).integers(1, 120, size=8)):
         with subprocess.Popen(command) as child:
             until = time.monotonic() + 60
             while _count_done(path) < target and time.monotonic() < until:
