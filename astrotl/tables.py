@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from astropy import units as u
 from astropy.coordinates import Angle, SkyCoord
-from astropy.table import Table
+from astropy.table import MaskedColumn, Table
 
 from astrotl._params import nearest, plain
 from astrotl.errors import MissingDependencyError, first_line
@@ -52,7 +52,7 @@ _POSITIONS = (
     ("coord_ra", "coord_dec"),
     ("target_ra", "target_dec"),
 )
-_IDS = (
+ID_NAMES = (
     "id", "objid", "object_id", "source_id", "objectid", "obj_id", "sourceid", "name", "ids", "object", "number",
     "dr7objid", "dr8objid",
 )  # fmt: skip
@@ -84,6 +84,8 @@ def write_table(table: Table, path: str | os.PathLike[str]) -> None:
     part = path.with_name(f".{path.name}.part")
     try:
         with warnings.catch_warnings():
+            if kind == "fits":
+                table = _with_unknown_truths(table)
             if kind in ("fits", "votable"):
                 warnings.simplefilter("ignore")
                 table = _flat_meta(table, "ASTROTL" if kind == "fits" else "description")
@@ -93,6 +95,17 @@ def write_table(table: Table, path: str | os.PathLike[str]) -> None:
         raise _missing(path, error) from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def _with_unknown_truths(table: Table) -> Table:
+    """Write booleans of which some are unknown as 0 and 1, for FITS has no unknown boolean."""
+    table = table.copy(copy_data=False)
+    for name in table.colnames:
+        column = table[name]
+        if isinstance(column, MaskedColumn) and column.dtype.kind == "b" and column.mask.any():
+            known = np.ma.filled(column.data.astype(np.int32), -1)
+            table[name] = MaskedColumn(known, mask=column.mask, fill_value=-1, description=column.description)
+    return table
 
 
 def _missing(path: Path, error: ImportError) -> MissingDependencyError:
@@ -133,7 +146,7 @@ def find_ids(table: Table, where: str, id_column: str | None = None) -> np.ndarr
             f"it has {', '.join(table.colnames)}"
         )
     lower = {column.lower(): column for column in reversed(table.colnames)}
-    column = id_column or next((lower[name] for name in _IDS if name in lower), None)
+    column = id_column or next((lower[name] for name in ID_NAMES if name in lower), None)
     if column is None:
         return np.arange(len(table)).astype(np.str_)
     values = _items(table[column])

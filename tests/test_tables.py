@@ -306,3 +306,11 @@ def test_parquet_without_its_packages_says_which_extra_brings_them(tmp_path, mon
         with pytest.raises(MissingDependencyError, match=r'parquet: .*: pip install "astrotl\[parquet\]"'):
             call()
     assert not (tmp_path / "b.parquet").exists()
+
+
+def test_unknown_truths_stay_unknown_in_fits(tmp_path):
+    table = Table({"damaged": MaskedColumn([True, False, True], mask=[False, False, True])})
+    write_table(table, tmp_path / "a.fits")
+    back = read_table(tmp_path / "a.fits")["damaged"]
+    assert back.mask.tolist() == [False, False, True]
+    assert back[:2].tolist() == [1, 0]

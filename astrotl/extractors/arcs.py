@@ -77,9 +77,7 @@ class Arcs(Extractor):
         blue, red = (np.nan_to_num(images[:, band].astype(np.float32)) for band in (self.blue, self.red))
         rings, turned, corners = _rings(*images.shape[2:])
         centre = rings[:, 0] > 0
-        ratio = _positive(blue.reshape(len(blue), -1)[:, centre].sum(axis=1)) / _positive(
-            red.reshape(len(red), -1)[:, centre].sum(axis=1)
-        )
+        ratio = _central_light(blue, centre) / _central_light(red, centre)
         left = blue - ratio[:, None, None] * red
         flat = left.reshape(len(left), -1)
         smooth = ndimage.gaussian_filter(left, (0, 1, 1)).reshape(len(left), -1)
@@ -88,6 +86,9 @@ class Arcs(Extractor):
         features = []
         for number in range(1, len(_EDGES)):
             inside = rings[:, number] > 0
+            if not inside.any():
+                features += [np.zeros(len(images), dtype=np.float32)] * 6
+                continue
             light = np.maximum(flat[:, inside], 0)
             sides = [np.abs(light @ turned[times, inside]) / _positive(light.sum(axis=1)) for times in (0, 1)]
             features += [
@@ -101,14 +102,22 @@ class Arcs(Extractor):
         return np.stack(features, axis=1).astype(np.float32)
 
 
+def _central_light(plane: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """Add up the light of the centre; where there is none to speak of, a thousandth of all light stands for it."""
+    flat = plane.reshape(len(plane), -1)
+    least = 1e-3 * np.abs(flat).sum(axis=1) + np.finfo(np.float32).tiny
+    return np.asarray(np.maximum(flat[:, centre].sum(axis=1), least))
+
+
 def _positive(values: np.ndarray) -> np.ndarray:
+    # These are in units of the noise already.
     return np.maximum(values, 1e-6)
 
 
 def _noise(corners: np.ndarray) -> np.ndarray:
     """Give the scatter of the pixels that hold no object, one an image; robust against a neighbour in a corner."""
     spread = 1.4826 * np.median(np.abs(corners - np.median(corners, axis=1, keepdims=True)), axis=1, keepdims=True)
-    return np.where(spread > 0, spread, np.maximum(np.abs(corners).max(axis=1, keepdims=True), 1e-6))
+    return np.where(spread > 0, spread, np.maximum(np.abs(corners).max(axis=1, keepdims=True), 1e-30))
 
 
 @functools.lru_cache(maxsize=8)
@@ -117,7 +126,9 @@ def _rings(height: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     y, x = np.indices((height, width), dtype=np.float32)
     y, x = (y - (height - 1) / 2).ravel(), (x - (width - 1) / 2).ravel()
     radius = np.hypot(y, x) / (min(height, width) / 2)
+    # However small the image, the pixels nearest to the middle are its centre.
+    radius[radius <= radius.min() + 1e-6] = 0
     edges = [0.0, *_EDGES]
     rings = np.stack([(radius >= low) & (radius < high) for low, high in itertools.pairwise(edges)], axis=1)
     angle = np.arctan2(y, x)
-    return rings, np.exp(1j * np.outer([1, 2], angle)), radius > 0.85
+    return rings, np.exp(1j * np.outer([1, 2], angle)), radius >= min(0.85, radius.max())

@@ -116,7 +116,7 @@ def _log_brightness(flux: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Take the logarithm of each band's mean, not below a thousandth of its own scatter."""
     mean = _divide(flux.sum(axis=2), weight.sum(axis=2))
     scatter = np.sqrt(_divide((flux**2).sum(axis=2), weight.sum(axis=2)))
-    floor = np.maximum(1e-3 * scatter, 1e-12)
+    floor = np.where(scatter > 0, 1e-3 * scatter, 1e-12)
     return np.log10(np.maximum(mean, floor))
 
 

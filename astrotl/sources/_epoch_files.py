@@ -132,6 +132,11 @@ def _listed(path: str, bands: tuple[str, ...] | None) -> tuple[list[str] | dict[
             f"it has {', '.join(table.colnames)}"
         )
     objects, epochs = (tables.find_ids(table, path, name) for name in (lower["object"], when))
+    slashed = next((epoch for epoch in epochs.tolist() if "/" in epoch), None)
+    if slashed is not None:
+        raise ValueError(
+            f"{path}: the epoch {slashed!r} has a stroke, which parts object and epoch; write it with dashes"
+        )
     ids = [f"{name}/{epoch}" for name, epoch in zip(objects.tolist(), epochs.tolist(), strict=True)]
     folder = os.path.dirname(os.path.abspath(path))
 

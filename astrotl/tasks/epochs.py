@@ -17,7 +17,7 @@ from astrotl.tables import find_ids
 from astrotl.tasks._epochs_residuals import Series, distances, usual
 from astrotl.tasks._views import views_of
 from astrotl.tasks.base import Column, Task
-from astrotl.tasks.labels import words
+from astrotl.tasks.labels import truths, words
 
 __all__ = ["Epochs", "filter_light_curve"]
 
@@ -98,7 +98,9 @@ class Epochs(Task):
         table["score"] = (distance - table["threshold"]) / width
         nights = _nights(table, (distance - middle) / width)
         table["bad_night"] = np.isin(table["epoch"], list(nights))
-        if labels is not None and self.column is not None:
+        if labels is not None:
+            if self.column is None:
+                raise ValueError("column: say which column of the labels tells what is wrong with an epoch")
             said = np.char.lower(words(labels, self.column)[rows])
             table["damaged"] = MaskedColumn(~np.isin(said, _GOOD), mask=said == "")
         table.meta["astrotl"] = {"report": _report(table, objects, len(store), nights)}
@@ -149,8 +151,11 @@ def filter_light_curve(light_curve: Table, flags: Table) -> Table:
     ------ ---- ----
        m31   d1 17.1
     """
-    flagged = {(str(row["object"]), str(row["epoch"])) for row in flags[np.asarray(flags["flagged"], dtype=bool)]}
-    names = zip(*(part.tolist() for part in _objects_and_epochs(light_curve)), strict=True)
+    seen = list(zip(*(find_ids(flags, "flags", name).tolist() for name in ("object", "epoch")), strict=True))
+    flagged = {name for name, out in zip(seen, truths(flags["flagged"], "flags").tolist(), strict=True) if out}
+    names = list(zip(*(part.tolist() for part in _objects_and_epochs(light_curve)), strict=True))
+    if not set(seen).intersection(names):
+        raise ValueError(f"light_curve: no object and epoch of it is among the flags, which have {'/'.join(seen[0])}")
     return light_curve[np.array([name not in flagged for name in names], dtype=bool)]
 
 

@@ -7,15 +7,18 @@ import re
 import warnings
 
 import numpy as np
-from astropy.table import MaskedColumn, Table
+import numpy.typing as npt
+from astropy.table import Column, MaskedColumn, Table
 
 from astrotl.errors import AstrotlWarning
 from astrotl.store import FeatureStore
-from astrotl.tables import find_ids
+from astrotl.tables import ID_NAMES, find_ids
 
 _ENDING = re.compile(r"(\.(fits?|fts|fz|gz|bz2|z|jpe?g|png))+$", re.IGNORECASE)
 
-__all__ = ["align", "numbers", "words"]
+_TRUTHS = {"true": True, "1": True, "t": True, "yes": True, "false": False, "0": False, "f": False, "no": False}
+
+__all__ = ["align", "as_word", "numbers", "truths", "words"]
 
 
 def align(labels: Table, store: FeatureStore, id_column: str | None = None) -> Table:
@@ -64,16 +67,41 @@ def align(labels: Table, store: FeatureStore, id_column: str | None = None) -> T
         )
     aligned = Table({"id": store.ids})
     for name in labels.colnames:
-        if name != "id":
+        # A vector or a position is no label.
+        if name != "id" and _is_plain(labels[name]):
             column = np.ma.asarray(labels[name])[np.maximum(rows, 0)]
             aligned[name] = MaskedColumn(column, mask=np.ma.getmaskarray(column) | (rows < 0), unit=labels[name].unit)
     return aligned
 
 
 def words(labels: Table, column: str) -> np.ndarray:
-    """Take a column as text, empty where there is none."""
+    """Take a column as text, empty where there is none; a whole number has no point."""
     values = np.ma.asarray(_column(labels, column))
-    return np.where(np.ma.getmaskarray(values), "", np.ma.getdata(values).astype(np.str_))
+    hidden = np.ma.getmaskarray(values).tolist()
+    texts = ["" if gone else as_word(value) for value, gone in zip(np.ma.getdata(values).tolist(), hidden, strict=True)]
+    return np.array(texts, dtype=np.str_)
+
+
+def as_word(value: object) -> str:
+    """Write one label as text: nothing for None and NaN, and no point in a whole number.
+
+    >>> as_word(1.0), as_word(" agn "), as_word(float("nan"))
+    ('1', 'agn', '')
+    """
+    if value is None or value != value:
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).strip()
+
+
+def truths(values: npt.ArrayLike, name: str) -> np.ndarray:
+    """Take yes and no from booleans, or from what a CSV file makes of them."""
+    said = [as_word(value).lower() for value in np.asarray(values).tolist()]
+    odd = next((word for word in said if word not in _TRUTHS), None)
+    if odd is not None:
+        raise ValueError(f"{name}: expected true or false, got {odd!r}")
+    return np.array([_TRUTHS[word] for word in said], dtype=bool)
 
 
 def numbers(labels: Table, column: str) -> np.ndarray:
@@ -100,19 +128,37 @@ def _ids(labels: Table, store: FeatureStore, id_column: str | None) -> np.ndarra
     def matches(ids: np.ndarray) -> int:
         return len(known.intersection(ids.tolist()))
 
+    def best_form(name: str) -> np.ndarray:
+        ids = find_ids(labels, "labels", name)
+        return max(ids, _stems(ids), key=matches)
+
     if id_column is not None:
-        ids = find_ids(labels, "labels", id_column)
-        return ids if matches(ids) else _stems(ids)
-    candidates = [
-        np.asarray(labels[name].astype(str)) for name in labels.colnames if labels[name].dtype.kind in "USiuO"
-    ]
-    best = max((form for ids in candidates for form in (ids, _stems(ids))), key=matches, default=np.empty(0))
-    if not len(best) or not matches(best):
-        raise ValueError(
-            f"labels: no column holds ids of {store.path}, such as {str(store.ids[0])!r}; the columns are "
-            f"{', '.join(labels.colnames)}"
-        )
-    return best
+        return best_form(id_column)
+    columns = [name for name in labels.colnames if _is_plain(labels[name]) and labels[name].dtype.kind in "USiuO"]
+    forms: dict[tuple[int, bool], set[tuple[str, ...]]] = {}
+    for name in columns:
+        usual = name.lower() in ID_NAMES
+        ids = best_form(name) if usual else max(form := _texts(labels[name]), _stems(form), key=matches)
+        # A column with an unusual name must tell all rows apart: a class of 1, 2, 3 is no id of an object 1.
+        if matches(ids) and (usual or len(np.unique(ids)) == len(ids)):
+            forms.setdefault((matches(ids), usual), set()).add(tuple(ids.tolist()))
+    if forms:
+        best = forms[max(forms)]
+        if len(best) > 1:
+            raise ValueError(f"labels: several columns hold ids of {store.path}; name the right one with id_column")
+        return np.array(best.pop(), dtype=np.str_)
+    raise ValueError(
+        f"labels: no column holds ids of {store.path}, such as {str(store.ids[0])!r}; the columns are "
+        f"{', '.join(labels.colnames)}"
+    )
+
+
+def _is_plain(column: object) -> bool:
+    return isinstance(column, Column) and column.ndim == 1
+
+
+def _texts(column: Column) -> np.ndarray:
+    return np.array([as_word(value) for value in np.ma.getdata(column).tolist()], dtype=np.str_)
 
 
 def _stems(ids: np.ndarray) -> np.ndarray:

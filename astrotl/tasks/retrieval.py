@@ -20,7 +20,7 @@ from astrotl.tasks._retrieval_crowding import Crowd, cross_validated, log_ratio,
 from astrotl.tasks._retrieval_space import Space, unit
 from astrotl.tasks._retrieval_votes import Votes, neighbours_share, votes
 from astrotl.tasks.base import Column, Task
-from astrotl.tasks.labels import numbers, words
+from astrotl.tasks.labels import as_word, numbers, words
 
 __all__ = ["Retrieval", "is_one_of"]
 
@@ -99,8 +99,8 @@ class Retrieval(Task):
             raise ValueError(f"order: must be one of {', '.join(_ORDERS)}, got {self.order!r}")
         for name in ("query", "unlike", "positive", "negative"):
             value = getattr(self, name)
-            if isinstance(value, str):
-                object.__setattr__(self, name, (value,))
+            values = (value,) if isinstance(value, (str, int, float)) else value
+            object.__setattr__(self, name, tuple(as_word(one) for one in values))
         if (self.positive or self.negative) and self.column is None:
             raise ValueError("column: is needed to say where positive and negative labels stand")
         if self.column is not None and not self.positive:
@@ -150,6 +150,8 @@ class Retrieval(Task):
                 score = np.argsort(order).astype(np.float64)
             score, known, positive, share = score[kept], known[kept], positive[kept], share[kept]
             _check_both(positive)
+        elif self.order != "score":
+            raise ValueError(f"order: without a query only the score can be measured, not {self.order}")
         else:
             store_crowd = _crowd(space, some_of(rows[truth[rows] < 0]))
             score = cross_validated(unit(coordinates), known, positive, store_crowd)
@@ -205,6 +207,8 @@ class Retrieval(Task):
 
     def _truth(self, labels: Table | None, count: int) -> np.ndarray:
         """Say of each row of the store whether it is positive, 1, or negative, 0, or neither, -1."""
+        if self.query and self.column is None and labels is not None:
+            raise ValueError("column: say which column of the labels tells what the objects are")
         if self.query and self.column is None:
             return np.full(count, -1)
         values = self._values(labels)
@@ -246,6 +250,8 @@ def is_one_of(values: np.ndarray, wanted: Sequence[str]) -> np.ndarray:
         sign = next((sign for sign in _COMPARE if want.startswith(sign)), None)
         if sign is None:
             chosen |= values == want
+            if want.endswith(".0"):
+                chosen |= values == want.removesuffix(".0")
         else:
             table = Table({"value": np.ma.masked_equal(values, "")})
             with np.errstate(invalid="ignore"):

@@ -70,3 +70,16 @@ def test_damaged_images_have_finite_numbers(spoil):
     else:
         data = -np.abs(data)
     assert np.isfinite(Arcs()._extract(data)).all()
+
+
+@pytest.mark.parametrize("scale", [1e-18, 1e-3, 1e6])
+def test_the_unit_of_the_pixels_does_not_matter(scale):
+    batch, _ = simulate.stamps(6, bands=("i", "r", "g"), seed=1)
+    scaled = ImageBatch(batch.data * np.float64(scale), batch.ids, batch.channels)
+    np.testing.assert_allclose(Arcs().extract(scaled), Arcs().extract(batch), atol=1e-3)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 8, 12, 16, 33])
+def test_small_images_are_measured(size):
+    images = np.random.default_rng(0).normal(size=(3, 3, size, size))
+    assert np.isfinite(Arcs().extract(ImageBatch(images, ["a", "b", "c"], ("i", "r", "g")))).all()

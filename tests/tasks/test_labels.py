@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+from astropy.coordinates import SkyCoord
 from astropy.table import MaskedColumn, Table
 
 from astrotl import ExactIndex, FeatureStore, Similar, Task
 from astrotl.errors import AstrotlWarning
 from astrotl.measures import Measure
 from astrotl.tasks import Column, align
-from astrotl.tasks.labels import numbers, words
+from astrotl.tasks.labels import numbers, truths, words
 
 
 @pytest.fixture
@@ -109,3 +110,39 @@ def test_labels_are_asked_for_or_refused(store):
         Similar("101").run(index, labels=Table({"id": ["101"]}))
     with pytest.raises(ValueError, match="evaluate: Similar has nothing that could be measured"):
         Similar("101").evaluate(index)
+
+
+def test_a_result_given_back_is_joined_by_its_ids_and_not_by_its_ranks(tmp_path):
+    store = FeatureStore.open_or_create(tmp_path / "f.h5", [str(n) for n in range(1, 11)], 1, {})
+    given = Table({"rank": [1, 2, 3], "id": ["7", "3", "9"], "label": ["a", "b", "c"]})
+    with_labels = words(align(given, store), "label")
+    assert with_labels[[6, 2, 8]].tolist() == ["a", "b", "c"]
+    with pytest.raises(ValueError, match=r"labels: several columns hold ids .* id_column"):
+        align(Table({"first": [1, 2], "second": [2, 3], "label": ["a", "b"]}), store)
+
+
+def test_a_class_is_no_id(tmp_path):
+    store = FeatureStore.open_or_create(tmp_path / "f.h5", [str(n) for n in range(1, 11)], 1, {})
+    aligned = align(Table({"class": [1, 2], "objid": [5, 6]}), store)
+    assert words(aligned, "class")[[4, 5]].tolist() == ["1", "2"]
+
+
+def test_what_is_unknown_is_no_word(store):
+    labels = Table(
+        {"id": ["101", "102", "103"], "flag": [1.0, np.nan, 0.0], "said": np.array(["yes", None, " "], dtype=object)}
+    )
+    aligned = align(labels, store)
+    assert words(aligned, "flag").tolist() == ["1", "", "0"]
+    assert words(aligned, "said").tolist() == ["yes", "", ""]
+
+
+def test_vectors_and_positions_are_left_out(store):
+    labels = Table({"id": ["101", "102", "103"], "flux": np.ones((3, 4)), "z": [1.0, 2.0, 3.0]})
+    labels["position"] = SkyCoord([1, 2, 3], [4, 5, 6], unit="deg")
+    assert align(labels, store).colnames == ["id", "z"]
+
+
+def test_yes_and_no_are_read_as_a_csv_file_writes_them():
+    assert truths(["True", "false", "1", "0"], "flags").tolist() == [True, False, True, False]
+    with pytest.raises(ValueError, match="flags: expected true or false, got 'maybe'"):
+        truths(["maybe"], "flags")
