@@ -343,3 +343,13 @@ def test_files_without_ids_of_their_own_are_named_by_their_stems(images, tmp_pat
     _write_stamps(tmp_path / "stamps", images[:3])
     store = extract_features(FileSource(sorted((tmp_path / "stamps").iterdir())), "profiles", tmp_path / "f.h5")
     assert store.ids.tolist() == ["0000", "0001", "0002"]
+
+
+def test_a_new_version_of_an_extractor_does_not_go_on_with_an_old_store(images, tmp_path):
+    class Newer(Sums):
+        version = 2
+
+    Newer.__qualname__ = Sums.__qualname__
+    extract_features(ArraySource(images), Sums(), tmp_path / "f.h5")
+    with pytest.raises(StoreMismatchError, match=r"extractor\.version = 1, not 2"):
+        extract_features(ArraySource(images), Newer(), tmp_path / "f.h5")

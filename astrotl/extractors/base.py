@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 
@@ -96,6 +96,8 @@ class Extractor(Recipe, ABC):
     dim: int
     #: What the images must be like.
     input: InputSpec
+    #: Raised whenever the same images and parameters give other features, lest old stores be mixed with new ones.
+    version: ClassVar[int] = 1
 
     def _extract(self, images: np.ndarray) -> np.ndarray:
         """Turn ``(n, channel, y, x)`` float32 images, as `input` promises them, into ``(n, dim)`` numbers."""
@@ -108,7 +110,11 @@ class Extractor(Recipe, ABC):
     def signature(self) -> dict[str, Any]:
         """Say in JSON what decides the features."""
         cls = type(self)
-        return {"class": f"{cls.__module__}:{cls.__qualname__}", "parameters": plain(parameters(self))}
+        return {
+            "class": f"{cls.__module__}:{cls.__qualname__}",
+            "version": cls.version,
+            "parameters": plain(parameters(self)),
+        }
 
     @final
     def extract(self, batch: ImageBatch) -> np.ndarray:
