@@ -16,13 +16,11 @@ hookimpl = pluggy.HookimplMarker("astrotl")
 @hookspec
 def astrotl_extractors() -> dict[str, str]:
     """Return ``{"name": "package.module:Class"}`` for each `~astrotl.extractors.Extractor` that the plugin brings."""
-    raise NotImplementedError
 
 
 @hookspec
 def astrotl_tasks() -> dict[str, str]:
     """Return ``{"name": "package.module:Class"}`` for each `~astrotl.tasks.Task` that the plugin brings."""
-    raise NotImplementedError
 
 
 @hookspec
