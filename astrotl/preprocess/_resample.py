@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from astrotl.preprocess._statistics import all_known, is_known
 
 _ELEMENTS_AT_A_TIME = 1 << 24
+_STRIP = 28
 
 
 def _bilinear(x: np.ndarray) -> np.ndarray:
@@ -56,29 +57,45 @@ def resample(data: np.ndarray, size: int, boxes: np.ndarray | None = None, metho
         return out
     if boxes is None:
         rows, columns = (weights(pixels, size, 0, pixels, method) for pixels in (height, width))
+    known = None if all_known(data) else is_known(data)
+    if known is not None:
+        data = np.where(known, data, np.float32(0))
     at_a_time = max(1, _ELEMENTS_AT_A_TIME // (channels * size * max(size, height) + size * (height + width)))
-    for group, apply in _by_completeness(data):
-        for begin in range(0, len(group), at_a_time):
-            some = group[begin : begin + at_a_time]
-            if boxes is not None:
-                x0, y0, x1, y1 = boxes[some].T
-                rows = weights(height, size, y0, y1, method)[:, None]
-                columns = weights(width, size, x0, x1, method)[:, None]
-            out[some] = apply(data[some], rows, columns)
+    for begin in range(0, n, at_a_time):
+        some = slice(begin, begin + at_a_time)
+        if boxes is not None:
+            x0, y0, x1, y1 = boxes[some].T
+            rows = weights(height, size, y0, y1, method)[:, None]
+            columns = weights(width, size, x0, x1, method)[:, None]
+        _weigh(data[some], rows, columns, out[some])
+        if known is not None:
+            _allow_for_missing(out[some], known[some], rows, columns)
     return out
 
 
-def _by_completeness(data: np.ndarray) -> list[tuple[np.ndarray, Callable[..., np.ndarray]]]:
-    """Tell images that miss pixels from those that do not, which are cheaper."""
-    if all_known(data):
-        return [(np.arange(len(data)), _apply)]
-    complete = is_known(data).all(axis=(1, 2, 3))
-    return [(np.flatnonzero(complete), _apply), (np.flatnonzero(~complete), _apply_to_known)]
+def _allow_for_missing(resampled: np.ndarray, known: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> None:
+    """Divide by the weight that known pixels had, in the images that miss any."""
+    for row in np.flatnonzero(~known.all(axis=(1, 2, 3))):
+        own = [matrix if matrix.ndim == 2 else matrix[row] for matrix in (rows, columns)]
+        share = np.empty_like(resampled[row])
+        _weigh(known[row].astype(np.float32), own[0], own[1], share)
+        resampled[row] = np.divide(resampled[row], share, out=np.full_like(share, np.nan), where=share >= 0.5)
 
 
-def _apply(data: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    resampled: np.ndarray = rows @ (data @ np.swapaxes(columns, -1, -2))
-    return resampled
+def _weigh(data: np.ndarray, rows: np.ndarray, columns: np.ndarray, out: np.ndarray) -> None:
+    """Weigh along both axes, in strips of new pixels that leave out the old ones without any weight there."""
+    across = np.empty((*data.shape[:-1], columns.shape[-2]), dtype=np.float32)
+    for new, old in _strips(columns):
+        np.matmul(data[..., old], np.swapaxes(columns[..., new, old], -1, -2), out=across[..., new])
+    for new, old in _strips(rows):
+        np.matmul(rows[..., new, old], across[..., old, :], out=out[..., new, :])
+
+
+def _strips(matrix: np.ndarray) -> Iterator[tuple[slice, slice]]:
+    for start in range(0, matrix.shape[-2], _STRIP):
+        new = slice(start, start + _STRIP)
+        used = np.flatnonzero(matrix[..., new, :].any(axis=tuple(range(matrix.ndim - 1))))
+        yield new, slice(used[0], used[-1] + 1)
 
 
 def _apply_to_known(data: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:

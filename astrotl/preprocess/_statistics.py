@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 LARGEST = 1e30  # beyond lie only the sentinels that some programs write for "no data"; below, no float32 sum overflows
-_PIXELS_AT_A_TIME = 1 << 19
+_PIXELS_AT_A_TIME = 1 << 20
+_MOMENT_BLOCK = 64
 
 
 def is_known(data: np.ndarray) -> np.ndarray:
@@ -48,22 +48,32 @@ class SortedPixels:
         """Sort each image (``per="image"``) or each band of it (``per="band"``)."""
         n, channels, height, width = data.shape
         rows, pixels = (n, channels * height * width) if per == "image" else (n * channels, height * width)
-        values = np.full((rows, max(pixels, 1)), np.nan, dtype=np.float32)
-        values[:, :pixels] = only_known(data).reshape(rows, pixels)
-        values.sort(axis=1)
-        if rows and np.isnan(values[:, -1]).any():
-            count = np.count_nonzero(~np.isnan(values), axis=1)
-        else:
-            count = np.full(rows, values.shape[1])
-        return cls(values, count, (n, 1, 1, 1) if per == "image" else (n, channels, 1, 1))
+        shape = (n, 1, 1, 1) if per == "image" else (n, channels, 1, 1)
+        if not rows or not pixels:
+            return cls(np.full((rows, 1), np.nan, dtype=np.float32), np.zeros(rows, dtype=np.intp), shape)
+        flat = data.reshape(rows, pixels)
+        values = np.sort(flat, axis=1)
+        # The ends tell: whatever is no measurement is sorted there.
+        odd = np.flatnonzero(~((values[:, 0] > -LARGEST) & (values[:, -1] < LARGEST)))
+        count = np.full(rows, pixels)
+        if len(odd):
+            values[odd] = np.sort(only_known(flat[odd]), axis=1)
+            count[odd] = np.count_nonzero(~np.isnan(values[odd]), axis=1)
+        return cls(values, count, shape)
+
+    @property
+    def complete(self) -> bool:
+        """Whether no pixel is missing."""
+        return bool((self.count == self.values.shape[1]).all())
 
     def percentile(self, q: float) -> np.ndarray:
         """Interpolate linearly between the known pixels."""
-        place = np.maximum(self.count - 1, 0) * (q / 100)
-        below = np.floor(place).astype(np.intp)
+        rank = np.maximum(self.count - 1, 0) * (q / 100)
+        below = np.floor(rank).astype(np.intp)
         above = np.minimum(below + 1, np.maximum(self.count - 1, 0))
-        low, high = _at(self.values, below), _at(self.values, above)
-        return (low + (high - low) * (place - below)).reshape(self.shape)
+        rows = np.arange(len(self.values))
+        low, high = (self.values[rows, place].astype(np.float64) for place in (below, above))
+        return (low + (high - low) * (rank - below)).reshape(self.shape)
 
     def clipped(self, sigma: float = 3.0, iterations: int = 20) -> Clipped:
         """Take median, mean and standard deviation, leaving out again and again what lies beyond sigma."""
@@ -77,57 +87,78 @@ class SortedPixels:
 
 def _clip(values: np.ndarray, count: np.ndarray, sigma: float, iterations: int) -> tuple[np.ndarray, ...]:
     first, last = np.zeros_like(count), count.copy()
-    origin = _median(values, first, last)
-    moments = _Moments(values, origin)
+    moments = _Moments(values, _median(values, np.arange(len(values)), first, last))
+    rows = np.arange(len(values))
     for _ in range(iterations):
-        median, std = _median(values, first, last), moments(first, last)[1]
-        tighter_first = _place(values, median - sigma * std, first, last)
-        tighter_last = _place(values, median + sigma * std, first, last, after=True)
-        if np.array_equal(tighter_first, first) and np.array_equal(tighter_last, last):
+        median, std = _median(values, rows, first[rows], last[rows]), moments(rows, first[rows], last[rows])[1]
+        begin = np.clip(_first_not_below(values, rows, median - sigma * std), first[rows], last[rows])
+        end = np.clip(_first_above(values, rows, median + sigma * std), begin, last[rows])
+        changed = (begin != first[rows]) | (end != last[rows])
+        first[rows], last[rows] = begin, end
+        rows = rows[changed]
+        if not len(rows):
             break
-        first, last = tighter_first, tighter_last
-    mean, std = moments(first, last)
-    return _median(values, first, last), mean, std
+    rows = np.arange(len(values))
+    mean, std = moments(rows, first, last)
+    return _median(values, rows, first, last), mean, std
 
 
 class _Moments:
-    """Mean and standard deviation of a stretch of each row."""
+    """Mean and standard deviation of a stretch of each row, put together from those of short blocks."""
 
     def __init__(self, values: np.ndarray, origin: np.ndarray) -> None:
-        # One more number, since reduceat takes no index beyond the last.
-        self.centred = np.zeros(values.size + 1)
-        np.subtract(values, origin[:, None], out=self.centred[:-1].reshape(values.shape))
-        self.squared = np.square(self.centred)
+        rows, pixels = values.shape
         self.origin = origin
-        self.starts = np.arange(len(values)) * values.shape[1]
+        self.centred = np.subtract(values, origin[:, None], dtype=np.float64)
+        whole = pixels // _MOMENT_BLOCK
+        blocks = self.centred[:, : whole * _MOMENT_BLOCK].reshape(rows, whole, _MOMENT_BLOCK)
+        # One more number, since reduceat takes no index beyond the last.
+        self.sums = np.append(blocks.sum(axis=2), 0)
+        self.squares = np.append(np.einsum("rbi,rbi->rb", blocks, blocks), 0)
+        self.starts = np.arange(rows) * whole
 
-    def __call__(self, first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        edges = np.stack([self.starts + first, self.starts + last], axis=1).ravel()
+    def __call__(self, rows: np.ndarray, first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        begin, end = -(-first // _MOMENT_BLOCK), last // _MOMENT_BLOCK
+        inside = begin < end
+        begin, end = np.where(inside, begin, 0), np.where(inside, end, 0)
+        edges = (self.starts[rows] + np.stack([begin, end])).T.ravel()
+        total, squared = (
+            np.where(inside, np.add.reduceat(sums, edges)[::2], 0.0) for sums in (self.sums, self.squares)
+        )
+        head = self._between(rows, first, np.where(inside, begin * _MOMENT_BLOCK, last))
+        tail = self._between(rows, np.where(inside, end * _MOMENT_BLOCK, last), last)
         empty = last <= first
         number = np.where(empty, 1, last - first)
-        offset = np.add.reduceat(self.centred, edges)[::2] / number
-        variance = np.add.reduceat(self.squared, edges)[::2] / number - offset**2
+        offset = (total + head.sum(axis=1) + tail.sum(axis=1)) / number
+        variance = (squared + (head**2).sum(axis=1) + (tail**2).sum(axis=1)) / number - offset**2
         offset[empty] = variance[empty] = np.nan
-        return self.origin + offset, np.sqrt(np.maximum(variance, 0))
+        return self.origin[rows] + offset, np.sqrt(np.maximum(variance, 0))
+
+    def _between(self, rows: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
+        """Take the few values of each row from first to last, and zeros after them."""
+        places = first[:, None] + np.arange(2 * _MOMENT_BLOCK)
+        values = self.centred[rows[:, None], np.minimum(places, self.centred.shape[1] - 1)]
+        return np.where(places < last[:, None], values, 0.0)
 
 
-def _median(values: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
+def _median(values: np.ndarray, rows: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
     middle = np.maximum(first + last, 1)
-    return (_at(values, (middle - 1) // 2) + _at(values, np.minimum(middle // 2, np.maximum(last - 1, 0)))) / 2
+    below, above = (middle - 1) // 2, np.minimum(middle // 2, np.maximum(last - 1, 0))
+    return (values[rows, below].astype(np.float64) + values[rows, above]) / 2
 
 
-def _at(values: np.ndarray, place: np.ndarray) -> np.ndarray:
-    return values[np.arange(len(values)), place].astype(np.float64)
+def _first_not_below(values: np.ndarray, rows: np.ndarray, limit: np.ndarray) -> np.ndarray:
+    # A limit of another type would have every row converted.
+    near = limit.astype(np.float32)
+    near = np.where(near < limit, np.nextafter(near, np.float32(np.inf)), near)
+    return _search(values, rows, near, "left")
 
 
-def _place(
-    values: np.ndarray, limit: np.ndarray, first: np.ndarray, last: np.ndarray, *, after: bool = False
-) -> np.ndarray:
-    """Bisect all rows at once for the first value not below the limit, or with ``after`` above it."""
-    low, high = first.copy(), last.copy()
-    for _ in range(math.ceil(math.log2(values.shape[1] + 1)) + 1):
-        middle = (low + high) // 2
-        value = _at(values, np.minimum(middle, values.shape[1] - 1))
-        right = (low < high) & (value <= limit if after else value < limit)
-        low, high = np.where(right, middle + 1, low), np.where(right, high, middle)
-    return low
+def _first_above(values: np.ndarray, rows: np.ndarray, limit: np.ndarray) -> np.ndarray:
+    near = limit.astype(np.float32)
+    near = np.where(near > limit, np.nextafter(near, np.float32(-np.inf)), near)
+    return _search(values, rows, near, "right")
+
+
+def _search(values: np.ndarray, rows: np.ndarray, limit: np.ndarray, side: Literal["left", "right"]) -> np.ndarray:
+    return np.array([values[row].searchsorted(at, side) for row, at in zip(rows, limit, strict=True)], dtype=np.intp)

@@ -201,11 +201,11 @@ class Stretch:
 
     def __call__(self, batch: ImageBatch) -> ImageBatch:
         """Stretch to [0, 1]."""
-        data = only_known(batch.data)
         if batch.value_range is not None:
             low, high = (np.array(limit, dtype=np.float64) for limit in batch.value_range)
-            return batch.with_data(scaled(data, low, high), value_range=(0, 1))
-        pixels = SortedPixels.of(data)
+            return batch.with_data(scaled(only_known(batch.data), low, high), value_range=(0, 1))
+        pixels = SortedPixels.of(batch.data)
+        data = batch.data if pixels.complete else only_known(batch.data)
         sky = pixels.clipped()
         bright = np.fmax.reduce(_brightest(pixels, self.high, sky.median), axis=1, keepdims=True)
         noise = _mean_over_bands(sky.std)
