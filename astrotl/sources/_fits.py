@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from astropy.io import fits
-from astropy.utils.exceptions import AstropyWarning
 from astropy.wcs import WCS
 from astropy.wcs.utils import wcs_to_celestial_frame
 
 from astrotl.errors import ImageError, first_line
+from astrotl.sources._quiet import quiet_astropy
 
 FITS_ENDINGS = (".fits", ".fit", ".fts")
 PACKED_ENDINGS = (".gz", ".bz2", ".z")
@@ -27,14 +26,6 @@ _COMPANIONS = {
 
 #: What astropy and Python say of a file that ends too early.
 _TRUNCATED = ("too small", "mmap length", "ended before", "truncated", "end-of-stream", "reshape", "past")
-
-
-@contextlib.contextmanager
-def quiet_astropy() -> Iterator[None]:
-    """Keep astropy from warning once a file about the small sins of headers."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", AstropyWarning)
-        yield
 
 
 @contextlib.contextmanager
@@ -78,11 +69,10 @@ def shape(hdu: Any) -> tuple[int, ...]:
 
 
 def pixels(hdu: Any, path: str) -> np.ndarray:
-    """Read an image as ``(plane, y, x)`` float32, without the axes of length one that radio images carry."""
+    """Read an image as ``(plane, y, x)``, without the axes of length one that radio images carry."""
     data = hdu.data
     if data is None or data.dtype.kind not in "fiub":
         raise ImageError(f"{path}: extension {hdu.name or 'PRIMARY'} does not hold real numbers")
-    data = np.asarray(data, dtype=np.float32)
     data = data.reshape([n for n in data.shape[:-2] if n > 1] + list(data.shape[-2:]))
     if data.ndim > 3:
         raise ImageError(f"{path}: has {data.ndim} axes longer than one, {data.shape}; cut out one cube or plane first")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
+from typing import Any
 
 import numpy as np
 
 from astrotl.errors import ImageError, first_line
 from astrotl.sources import _fits
+from astrotl.sources._plain import read_plain
 
 PICTURE_ENDINGS = (".jpg", ".jpeg", ".png")
 
@@ -24,7 +27,7 @@ class Stamp:
 
 def split_name(path: str) -> tuple[str, str]:
     """Split a file's name into its stem and its ending, ``.fits.gz`` being one ending."""
-    name = PurePath(path).name
+    name = os.path.basename(path)
     stem, dot, ending = name.rpartition(".")
     if dot and f".{ending.lower()}" in (*_fits.PACKED_ENDINGS, ".fz"):
         inner, inner_dot, inner_ending = stem.rpartition(".")
@@ -45,10 +48,20 @@ def read_stamp(path: str, bands: tuple[str, ...] | None = None) -> Stamp:
 
 
 def _read_fits(path: str, bands: tuple[str, ...] | None) -> Stamp:
-    with _fits.open_fits(path) as hdus:
-        images = _fits.image_hdus(hdus, path, bands)
-        parts = [_fits.pixels(hdu, path) for _, hdu in images]
-        names = [hdu.name for _, hdu in images]
+    # What is beyond float32 becomes infinite, which every step takes for "no data".
+    with _fits.reading(path), np.errstate(over="ignore", invalid="ignore"):
+        plain = read_plain(path)
+        if plain is not None:
+            return stamp_of(plain, path, bands)
+        with _fits.open_fits(path) as hdus:
+            return stamp_of(hdus, path, bands)
+
+
+def stamp_of(hdus: Sequence[Any], path: str, bands: tuple[str, ...] | None) -> Stamp:
+    """Make a stamp of the images of a file, as astropy or `read_plain` give them."""
+    images = _fits.image_hdus(hdus, path, bands)
+    parts = [_fits.pixels(hdu, path) for _, hdu in images]
+    names = [hdu.name for _, hdu in images]
     if len({part.shape[1:] for part in parts}) > 1:
         sizes = ", ".join(
             f"{name or number} {part.shape[2]} x {part.shape[1]}"
@@ -57,7 +70,7 @@ def _read_fits(path: str, bands: tuple[str, ...] | None) -> Stamp:
         raise ImageError(f"{path}: its extensions differ in size ({sizes}); name those that are bands with --bands")
     chosen = bands is not None and {name.lower() for name in names} == {band.lower() for band in bands}
     named = all(names) and len(set(names)) == len(names) == sum(map(len, parts)) and (len(names) > 1 or chosen)
-    return Stamp(np.concatenate(parts) if len(parts) > 1 else parts[0], tuple(names) if named else None)
+    return Stamp(np.concatenate(parts, dtype=np.float32), tuple(names) if named else None)
 
 
 def _read_picture(path: str) -> Stamp:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -179,9 +178,16 @@ def _spread(rows: list[int]) -> list[int]:
 def _stacked(images: np.ndarray, how: str) -> np.ndarray:
     """Stack images pixel by pixel; a pixel without data in one of them is made of the others."""
     values = np.where(np.isfinite(images), images, np.nan)
-    with warnings.catch_warnings():
-        # A pixel may be without data in all of them.
-        warnings.simplefilter("ignore", RuntimeWarning)
+    # NumPy warns of a pixel without data in all of them, and no thread may silence it for itself alone.
+    empty = np.isnan(values).all(axis=0)
+    values[:, empty] = 0
+    stacked = _averaged(values, how)
+    stacked[empty] = np.nan
+    return stacked
+
+
+def _averaged(values: np.ndarray, how: str) -> np.ndarray:
+    with np.errstate(all="ignore"):
         if how == "median":
             return np.asarray(np.nanmedian(values, axis=0))
         for _ in range(_ROUNDS):

@@ -99,20 +99,21 @@ class FileSource(ImageSource):
         return part
 
     def read(self) -> ImageBatch:
-        data = np.full((len(self), len(self.channels), *self._size), np.nan, dtype=np.float32)
+        data = np.empty((len(self), len(self.channels), *self._size), dtype=np.float32)
         failed: dict[str, str] = {}
-        for row, paths in enumerate(self._paths):
+        for row, paths in enumerate(self._paths.tolist()):
             try:
                 data[row] = self._fit(self._read_one(paths), paths[0])
             except ImageError as error:
+                data[row] = np.nan
                 failed[str(self.ids[row])] = str(error)
         return ImageBatch(data, self.ids, self.channels, self._value_range, failed)
 
-    def _read_one(self, paths: np.ndarray) -> np.ndarray:
+    def _read_one(self, paths: list[str]) -> np.ndarray:
         if not self._per_band:
-            return self._all_bands(str(paths[0]))
+            return self._all_bands(paths[0])
         planes = []
-        for band, path in zip(self.channels, paths.tolist(), strict=True):
+        for band, path in zip(self.channels, paths, strict=True):
             if not path:
                 raise ImageError(f"there is no file for band {band}")
             stamp = read_stamp(path, (band,))
