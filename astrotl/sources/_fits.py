@@ -84,10 +84,21 @@ def is_mappable(hdu: Any) -> bool:
     return not isinstance(hdu, fits.CompImageHDU) and not any(key in hdu.header for key in ("BSCALE", "BZERO", "BLANK"))
 
 
-def part(hdus: fits.HDUList, number: int, where: tuple[int | slice, ...], path: str, *, mapped: bool) -> np.ndarray:
-    """Read a part of an image out of an open file; out of a memory map far faster."""
+def whole(path: str, number: int, *, memmap: bool) -> np.ndarray:
+    """Read an image as float32, or map it: the pixels then come in the file's own numbers, as they are asked for."""
+    with open_fits(path, memmap=memmap) as hdus:
+        return np.asarray(hdus[number].data, dtype=None if memmap else np.float32)
+
+
+def section(hdus: fits.HDUList, number: int, where: tuple[int | slice, ...], path: str) -> np.ndarray:
+    """Read a part of an image that must be scaled or unpacked."""
     with reading(path):
-        return np.asarray((hdus[number].data if mapped else hdus[number].section)[where])
+        return np.asarray(hdus[number].section[where], dtype=np.float32)
+
+
+def tile(hdu: Any) -> tuple[int, int]:
+    """Give the height and width of what is unpacked together: a tile, or else a line of pixels."""
+    return tuple(hdu.tile_shape[-2:]) if isinstance(hdu, fits.CompImageHDU) else (1, shape(hdu)[-1])
 
 
 def celestial_wcs(header: fits.Header, hdus: fits.HDUList) -> WCS | None:

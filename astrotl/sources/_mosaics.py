@@ -2,37 +2,41 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import os
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from astropy.coordinates import ICRS, BaseCoordinateFrame, SkyCoord
-from astropy.io import fits
 from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_scales, wcs_to_celestial_frame
-from scipy import ndimage
 
 from astrotl.errors import ImageError
 from astrotl.sources import _fits
 from astrotl.sources._stamps import split_name
 from astrotl.sources.base import path_list
 
-#: Grids that agree this well, in pixels, are cut without interpolation.
-_SAME_GRID = 0.01
+#: The least width and height of what is unpacked at once.
+_PIECE = 64
+
+#: Two threads in one WCS disturb each other, silently (astropy issues 16245 and 19174).
+_WCS = threading.Lock()
 
 
 @dataclass(frozen=True, eq=False)
 class Chip:
-    """One plane of one image extension."""
+    """One plane of one image extension.
+
+    Its pixels are mapped where they lie in the file as they are. Else they are unpacked, in pieces of so many pixels up
+    and across, or the whole image where there is no piece.
+    """
 
     path: str
     hdu: int
     leading: tuple[int, ...]
     mapped: bool
+    piece: tuple[int, int] | None
     shape: tuple[int, int]
     wcs: WCS
     frame: BaseCoordinateFrame
@@ -40,93 +44,26 @@ class Chip:
     centre: np.ndarray
     reach: float
 
-    def near(self, lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
+    def near(self, vectors: np.ndarray) -> np.ndarray:
         """Say quickly which positions may lie on the chip."""
-        return np.asarray(_unit_vectors(lon, lat) @ self.centre >= self.reach)
+        return np.asarray(vectors @ self.centre >= self.reach)
 
-    def to_pixel(self, lon: np.ndarray, lat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Find the pixels of ICRS positions; NaN for those on the far side of the sky."""
-        return _native_to_pixel(self.wcs, *_transform(lon, lat, ICRS(), self.frame))
+    def from_sky(self, lon: np.ndarray, lat: np.ndarray, frame: BaseCoordinateFrame) -> tuple[np.ndarray, np.ndarray]:
+        """Find the pixels of positions; NaN for those on the far side of the sky."""
+        lon, lat = _transform(lon, lat, frame, self.frame)
+        if not len(lon):
+            return np.empty(0), np.empty(0)
+        with _WCS:
+            x, y = self.wcs.all_world2pix(*_in_order(self.wcs, lon, lat), 0, quiet=True)
+        return x, y
 
+    def from_icrs(self, lon: np.ndarray, lat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Find the pixels of ICRS positions."""
+        return self.from_sky(lon, lat, ICRS())
 
-@dataclass(frozen=True, eq=False)
-class Grid:
-    """The pixels of a cutout: a square of a chip, which may reach over its edge."""
-
-    chip: Chip
-    left: int
-    bottom: int
-    size: int
-
-    @classmethod
-    def around(cls, chip: Chip, x: float, y: float, size: int) -> Grid:
-        """Lay the grid so that the position is within half a pixel of its centre."""
-        # A position between two pixels goes the same way in every process, whatever the last digits of the WCS there.
-        left, bottom = (int(np.floor(at - (size - 1) / 2 + 0.5 + 1e-6)) for at in (x, y))
-        return cls(chip, left, bottom, size)
-
-    def on(self, other: Chip) -> tuple[np.ndarray, np.ndarray]:
-        """Find the pixels of another chip under nine nodes of the grid, three by three."""
-        nodes = np.array([0.0, (self.size - 1) / 2, self.size - 1])
-        y, x = np.meshgrid(self.bottom + nodes, self.left + nodes, indexing="ij")
-        lon, lat = _pixel_to_native(self.chip.wcs, x.ravel(), y.ravel())
-        at_x, at_y = _native_to_pixel(other.wcs, *_transform(lon, lat, self.chip.frame, other.frame))
-        return at_x.reshape(3, 3), at_y.reshape(3, 3)
-
-
-class OpenChips(contextlib.ExitStack):
-    """Keeps each file open while a block is cut out of it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._files: dict[tuple[str, bool], fits.HDUList] = {}
-        self._broken: dict[str, ImageError] = {}
-
-    def cutout(self, chip: Chip, grid: Grid) -> np.ndarray:
-        """Give the chip's pixels on the grid, NaN where it has none."""
-        if chip is grid.chip:
-            return self._box(chip, grid.left, grid.bottom, grid.size, grid.size)
-        x, y = grid.on(chip)
-        if not (np.isfinite(x).all() and np.isfinite(y).all()):
-            return np.full((grid.size, grid.size), np.nan, dtype=np.float32)
-        steps = np.array([0, (grid.size - 1) / 2, grid.size - 1])
-        left, bottom = x[0, 0], y[0, 0]
-        off = max(np.abs(x - round(left) - steps).max(), np.abs(y - round(bottom) - steps[:, None]).max())
-        if off < _SAME_GRID:
-            return self._box(chip, round(left), round(bottom), grid.size, grid.size)
-        return self._resample(chip, _through_nodes(x, grid.size), _through_nodes(y, grid.size))
-
-    def _resample(self, chip: Chip, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        left, bottom = int(np.floor(x.min())), int(np.floor(y.min()))
-        width, height = int(np.ceil(x.max())) - left + 1, int(np.ceil(y.max())) - bottom + 1
-        pixels = self._box(chip, left, bottom, width, height)
-        return ndimage.map_coordinates(pixels, [y - bottom, x - left], order=1, cval=np.nan)
-
-    def _box(self, chip: Chip, left: int, bottom: int, width: int, height: int) -> np.ndarray:
-        box = np.full((height, width), np.nan, dtype=np.float32)
-        y0, y1 = max(bottom, 0), min(bottom + height, chip.shape[0])
-        x0, x1 = max(left, 0), min(left + width, chip.shape[1])
-        if y0 < y1 and x0 < x1:
-            box[y0 - bottom : y1 - bottom, x0 - left : x1 - left] = self._read(chip, y0, y1, x0, x1)
-        return box
-
-    def _read(self, chip: Chip, y0: int, y1: int, x0: int, x1: int) -> np.ndarray:
-        if chip.path in self._broken:
-            raise self._broken[chip.path]
-        where: tuple[int | slice, ...] = (*chip.leading, slice(y0, y1), slice(x0, x1))
-        try:
-            if _is_packed(chip.path):
-                with _fits.reading(chip.path):
-                    changed = os.stat(chip.path).st_mtime_ns
-                return _unpack(chip.path, chip.hdu, changed)[where]
-            if (chip.path, chip.mapped) not in self._files:
-                opened = self.enter_context(_fits.open_fits(chip.path, memmap=chip.mapped))
-                self._files[chip.path, chip.mapped] = opened
-        except ImageError as error:
-            # Unpacking takes seconds: not once more for every position.
-            self._broken[chip.path] = error
-            raise
-        return _fits.part(self._files[chip.path, chip.mapped], chip.hdu, where, chip.path, mapped=chip.mapped)
+    def to_sky(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Find the positions of pixels, in the chip's own frame."""
+        return _pixel_to_native(self.wcs, x, y)
 
 
 def read_chips(mosaics: Mapping[str, Any] | Any, bands: tuple[str, ...] | None) -> dict[str, list[Chip]]:
@@ -200,15 +137,16 @@ def _chip(path: str, number: int, hdu: Any, leading: tuple[int, ...], wcs: WCS) 
     x = np.array([-0.5, width - 0.5, width - 0.5, -0.5, (width - 1) / 2])
     y = np.array([-0.5, -0.5, height - 0.5, height - 0.5, (height - 1) / 2])
     lon, lat = _pixel_to_native(wcs, x, y)
-    vectors = _unit_vectors(*_transform(lon, lat, frame, ICRS()))
+    vectors = unit_vectors(*_transform(lon, lat, frame, ICRS()))
     centre = vectors[-1]
     scale = float(np.mean(proj_plane_pixel_scales(wcs))) * 3600
     # The corners are the farthest points of any image but one of the whole sky, which may be near everything.
     narrow = np.isfinite(vectors).all() and scale * np.hypot(width, height) < 60 * 3600
     reach = float((vectors[:-1] @ centre).min()) - 1e-6 if narrow else -1.0
     centre = centre if np.isfinite(centre).all() else np.zeros(3)
-    mapped = _fits.is_mappable(hdu)
-    return Chip(path, number, leading, mapped, (height, width), wcs, frame, scale, centre, reach)
+    piece = _piece(path, hdu)
+    mapped = piece is None and not _is_packed(path)
+    return Chip(path, number, leading, mapped, piece, (height, width), wcs, frame, scale, centre, reach)
 
 
 def _transform(
@@ -220,15 +158,9 @@ def _transform(
     return sky.lon.deg, sky.lat.deg
 
 
-def _native_to_pixel(wcs: WCS, lon: np.ndarray, lat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    if not len(lon):
-        return np.empty(0), np.empty(0)
-    x, y = wcs.all_world2pix(*_in_order(wcs, lon, lat), 0, quiet=True)
-    return x, y
-
-
 def _pixel_to_native(wcs: WCS, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return _in_order(wcs, *wcs.all_pix2world(x, y, 0))
+    with _WCS:
+        return _in_order(wcs, *wcs.all_pix2world(x, y, 0))
 
 
 def _in_order(wcs: WCS, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -236,14 +168,7 @@ def _in_order(wcs: WCS, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarr
     return (first, second) if wcs.wcs.lng == 0 else (second, first)
 
 
-def _through_nodes(values: np.ndarray, size: int) -> np.ndarray:
-    """Lay the parabola through three nodes a side over a whole grid; sky projections bend far less than that."""
-    t = np.linspace(-1, 1, size)
-    weights = np.stack([t * (t - 1) / 2, 1 - t**2, t * (t + 1) / 2], axis=1)
-    return weights @ values @ weights.T
-
-
-def _unit_vectors(lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
+def unit_vectors(lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
     lon, lat = np.radians(lon), np.radians(lat)
     return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=-1)
 
@@ -252,8 +177,9 @@ def _is_packed(path: str) -> bool:
     return split_name(path)[1].endswith(_fits.PACKED_ENDINGS)
 
 
-@functools.lru_cache(maxsize=8)
-def _unpack(path: str, hdu: int, _changed: int) -> np.ndarray:
-    """Keep an unpacked image, of which no part can be read alone, for the next block."""
-    with _fits.open_fits(path) as hdus:
-        return np.asarray(hdus[hdu].data, dtype=np.float32)
+def _piece(path: str, hdu: Any) -> tuple[int, int] | None:
+    """Choose how much to unpack at once, whole tiles, as many as a cutout is likely to need."""
+    if _fits.is_mappable(hdu) or _is_packed(path):
+        return None
+    tile = _fits.tile(hdu)
+    return tile[0] * -(-_PIECE // tile[0]), tile[1] * -(-_PIECE // tile[1])

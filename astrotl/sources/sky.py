@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,10 @@ from astropy.table import Table
 
 from astrotl.errors import ImageError
 from astrotl.images import ImageBatch
-from astrotl.sources._mosaics import Chip, Grid, OpenChips, read_chips
+from astrotl.sources._cutting import Grids
+from astrotl.sources._held import Held
+from astrotl.sources._mosaics import Chip, read_chips, unit_vectors
+from astrotl.sources._pixels import OpenChips
 from astrotl.sources.base import ImageSource, pick_channels, unique_ids
 
 __all__ = ["SkySource"]
@@ -67,68 +70,74 @@ class SkySource(ImageSource):
     def _take(self, rows: slice | np.ndarray) -> SkySource:
         part = object.__new__(SkySource)
         part.__dict__.update(self.__dict__, ids=self.ids[rows], _lon=self._lon[rows], _lat=self._lat[rows])
+        vectors = unit_vectors(part._lon, part._lat)
         part._chips = {
-            band: [chip for chip in chips if chip.near(part._lon, part._lat).any()]
-            for band, chips in self._chips.items()
+            band: [chip for chip in chips if chip.near(vectors).any()] for band, chips in self._chips.items()
         }
         return part
 
+    def order(self) -> np.ndarray:
+        held = Held.by(self._chips[self.channels[0]], self._lon, self._lat)
+        first = held.row[held.rank == 0]
+        # What no mosaic holds is looked for in no file, and comes last.
+        return np.concatenate([first, np.setdiff1d(np.arange(len(self)), first)])
+
     def read(self) -> ImageBatch:
-        data = np.full((len(self), len(self.channels), self._size, self._size), np.nan, dtype=np.float32)
+        data = np.empty((len(self), len(self.channels), self._size, self._size), dtype=np.float32)
         failed: dict[int, str] = {}
-        grids: dict[int, Grid] = {}
-        with OpenChips() as opened:
-            for channel, band in enumerate(self.channels):
-                candidates = self._candidates(band)
-                for row in range(len(self)):
-                    if row in failed:
-                        continue
-                    try:
-                        data[row, channel], grids[row] = self._best(candidates[row], grids.get(row), band, opened)
-                    except ImageError as error:
-                        failed[row] = str(error)
+        # Of each row the number of the first band's chip, and the corner on it, that its grid is laid by.
+        laid = np.empty((3, len(self)), dtype=np.intp)
+        # What is beyond float32 becomes infinite, which every step takes for "no data".
+        with OpenChips() as opened, np.errstate(over="ignore", invalid="ignore"):
+            for channel in range(len(self.channels)):
+                failed |= self._read_band(channel, data, laid, failed, opened)
         data[list(failed)] = np.nan
         reasons = {str(self.ids[row]): why for row, why in failed.items()}
         return ImageBatch(data, self.ids, self.channels, failed=reasons)
 
-    def _candidates(self, band: str) -> list[list[tuple[Chip, float, float]]]:
-        """List for each position the chips that hold it and where; the one that reaches farthest around comes first."""
-        held: list[list[tuple[float, Chip, float, float]]] = [[] for _ in range(len(self))]
-        for chip in self._chips[band]:
-            near = np.flatnonzero(chip.near(self._lon, self._lat))
-            x, y = chip.to_pixel(self._lon[near], self._lat[near])
-            height, width = chip.shape
-            margin = np.minimum(np.minimum(x, width - 1 - x), np.minimum(y, height - 1 - y))
-            for row, at_x, at_y, edge in zip(near.tolist(), x.tolist(), y.tolist(), margin.tolist(), strict=True):
-                if edge >= -0.5:
-                    held[row].append((-edge, chip, at_x, at_y))
-        return [[entry[1:] for entry in sorted(entries, key=lambda entry: entry[0])] for entries in held]
+    def _read_band(
+        self, channel: int, data: np.ndarray, laid: np.ndarray, failed: dict[int, str], opened: OpenChips
+    ) -> dict[int, str]:
+        """Cut each row from the first chip that has data everywhere, or else from the one that has most."""
+        band = self.channels[channel]
+        held = Held.by(self._chips[band], self._lon, self._lat)
+        valid = np.full(len(self), -1)
+        unreadable: dict[int, str] = {}
+        sought = np.ones(len(self), dtype=bool)
+        sought[list(failed)] = False
+        wanted = sought.copy()
+        for rank in range(held.ranks):
+            for number, rows, grids in self._grids(channel, held.of_rank(rank, sought), laid):
+                places = grids.on(self._chips[band][number])
+                for at, row in enumerate(rows.tolist()):
+                    try:
+                        cutout = places.cutout(at, opened)
+                    except ImageError as error:
+                        unreadable[row] = str(error)
+                        continue
+                    count = np.count_nonzero(np.isfinite(cutout))
+                    if count > valid[row]:
+                        data[row, channel], valid[row] = cutout, count
+                        if channel == 0:
+                            laid[:, row] = number, grids.left[at], grids.bottom[at]
+            sought &= valid < self._size**2
+        outside = f"lies outside every image of band {band}"
+        return {
+            row: f"has no data in band {band}" if valid[row] == 0 else unreadable.get(row, outside)
+            for row in np.flatnonzero(wanted & (valid <= 0)).tolist()
+        }
 
-    def _best(
-        self, candidates: list[tuple[Chip, float, float]], grid: Grid | None, band: str, opened: OpenChips
-    ) -> tuple[np.ndarray, Grid]:
-        """Cut from the first chip that has data everywhere, or else from the one that has most."""
-        if not candidates:
-            raise ImageError(f"lies outside every image of band {band}")
-        best: tuple[int, np.ndarray, Grid] | None = None
-        unreadable: ImageError | None = None
-        for chip, x, y in candidates:
-            onto = grid or Grid.around(chip, x, y, self._size)
-            try:
-                cutout = opened.cutout(chip, onto)
-            except ImageError as error:
-                unreadable = error
+    def _grids(self, channel: int, held: Held, laid: np.ndarray) -> Iterator[tuple[int, np.ndarray, Grids]]:
+        """Give the grids by the chip that is to be cut: the first band lays them, the others follow."""
+        first = self._chips[self.channels[0]]
+        for number, mine in held.by_chip():
+            if channel == 0:
+                yield number, mine.row, Grids.around(first[number], mine.x, mine.y, self._size)
                 continue
-            valid = int(np.isfinite(cutout).sum())
-            if best is None or valid > best[0]:
-                best = valid, cutout, onto
-            if valid == cutout.size:
-                break
-        if best is None:
-            raise unreadable or ImageError(f"cannot be cut out of band {band}")
-        if best[0] == 0:
-            raise ImageError(f"has no data in band {band}")
-        return best[1], best[2]
+            by, left, bottom = laid[:, mine.row]
+            for chip in np.unique(by).tolist():
+                these = by == chip
+                yield number, mine.row[these], Grids(first[chip], left[these], bottom[these], self._size)
 
     def table(self) -> Table:
         table = super().table()
