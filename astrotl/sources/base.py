@@ -65,6 +65,10 @@ class ImageSource(ABC):
     def signature(self) -> dict[str, Any]:
         """Say in JSON what decides the pixels: two sources with other signatures never share a store."""
 
+    def order(self) -> np.ndarray | None:
+        """Give the order in which the rows are read fastest; None if any will do."""
+        return None
+
     def table(self) -> Table:
         """List the objects: ``id`` and what else is known, such as ``ra`` and ``dec`` in degrees, or the file."""
         return Table({"id": self.ids})
