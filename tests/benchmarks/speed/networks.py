@@ -227,7 +227,7 @@ def notes(folder, results):
                 a, b = np.load(ours), np.load(theirs)
                 cosine = np.sum(a * b, axis=1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
                 apart = max(1 - cosine.min(), 0)
-                lines.append(f"{model}, {precision}: the cosine with the loop's features is 1 to {apart:.0e}.")
+                lines.append(f"{model}, {precision}: the cosine with the loop's features is 1 to within {apart:.0e}.")
     for model in _ON_GPU:
         measured = results[f"{model}, GPU"]
         if not isinstance(measured, str):

@@ -50,7 +50,7 @@ class Ratio:
 def run(module: str, sizes: Sizes, folder: Path) -> Results:
     """Make the data of a benchmark and measure its contenders in turn, as many rounds as its sizes say."""
     contenders = importlib.import_module(module).contenders(sizes)
-    made = _measure(module, Contender("the data", "make"), sizes, folder)
+    made = measure(module, Contender("the data", "make"), sizes, folder)
     if isinstance(made, str):
         raise RuntimeError(f"{module} cannot make its data: {made}")
     results: Results = {contender.name: [] for contender in contenders}
@@ -59,7 +59,7 @@ def run(module: str, sizes: Sizes, folder: Path) -> Results:
             so_far = results[contender.name]
             if isinstance(so_far, str) or len(so_far) >= sizes.get("rounds_of", {}).get(contender.name, number + 1):
                 continue
-            found = _absent(contender) or _measure(module, contender, sizes, folder)
+            found = why_absent(contender) or measure(module, contender, sizes, folder)
             print(f"round {number + 1}: {contender.name}: {_in_words(found)}", file=sys.stderr, flush=True)
             if isinstance(found, str):
                 results[contender.name] = found
@@ -73,7 +73,8 @@ def failures(results: Results) -> list[str]:
     return [name for name, found in results.items() if isinstance(found, str) and found.startswith("failed")]
 
 
-def _absent(contender: Contender) -> str | None:
+def why_absent(contender: Contender) -> str | None:
+    """Name the peers that are missing and how to get them; None if there are none."""
     missing = []
     for package in contender.needs:
         try:
@@ -83,7 +84,8 @@ def _absent(contender: Contender) -> str | None:
     return f"not installed: pip install {' '.join(missing)}" if missing else None
 
 
-def _measure(module: str, contender: Contender, sizes: Sizes, folder: Path) -> dict[str, float] | str:
+def measure(module: str, contender: Contender, sizes: Sizes, folder: Path) -> dict[str, float] | str:
+    """Run a contender once in a process of its own: what it measured, or why it could not."""
     with tempfile.TemporaryDirectory() as beside:
         answer, errors = Path(beside) / "answer.json", Path(beside) / "errors.txt"
         call = {"module": module, "sizes": sizes, "folder": str(folder), "answer": str(answer), **asdict(contender)}
@@ -93,7 +95,7 @@ def _measure(module: str, contender: Contender, sizes: Sizes, folder: Path) -> d
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
             )
-            peak = _peak_of_family(process)
+            peak = peak_of_family(process)
         if process.returncode:
             last = errors.read_text().strip().splitlines()[-1:] or [f"exit status {process.returncode}"]
             return f"failed: {last[0]}"
@@ -103,7 +105,7 @@ def _measure(module: str, contender: Contender, sizes: Sizes, folder: Path) -> d
     return found
 
 
-def _peak_of_family(process: subprocess.Popen[bytes]) -> float:
+def peak_of_family(process: subprocess.Popen[bytes]) -> float:
     """Watch a process until it ends; if it has workers, give the most memory that all of them had together, in MB."""
     peak = 0.0
     while True:
