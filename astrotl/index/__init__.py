@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from astrotl.index.annoy import AnnoyIndex, default_path
+from astrotl.index._files import default_path
+from astrotl.index.annoy import AnnoyIndex
 from astrotl.index.base import METRICS, Index
 from astrotl.index.exact import ExactIndex
 from astrotl.store import FeatureStore

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
+from functools import cached_property
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from astrotl.index._brute_force import nearest_rows
+from astrotl.index._scan import nearest, nearest_others
+from astrotl.index._vectors import Vectors
 from astrotl.store import FeatureStore
 
 __all__ = ["METRICS", "Index"]
@@ -39,7 +41,7 @@ class Index(ABC):
 
     @abstractmethod
     def _query(self, vectors: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Find ``k`` rows, nearest first, and their distances, for finite float32 vectors."""
+        """Find ``k`` rows, nearest first, and their distances, for finite float32 vectors, which may be overwritten."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -50,6 +52,10 @@ class Index(ABC):
         return self._rows
 
     _rows: np.ndarray
+
+    @cached_property
+    def _vectors(self) -> Vectors:
+        return Vectors(self.store, self._rows, self.metric)
 
     def query(self, vectors: npt.ArrayLike, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Find the nearest neighbours of some vectors.
@@ -66,7 +72,7 @@ class Index(ABC):
         rows, distances : `~numpy.ndarray`
             ``(n, k)`` rows of the store, nearest first, and their distances.
         """
-        values = np.atleast_2d(np.asarray(vectors, dtype=np.float32))
+        values = np.atleast_2d(np.array(vectors, dtype=np.float32))
         if values.shape[1] != self.store.shape[1]:
             raise ValueError(f"vectors: expected {self.store.shape[1]} features, got {values.shape[1]}")
         if not np.isfinite(values).all():
@@ -75,12 +81,37 @@ class Index(ABC):
             raise ValueError(f"k: must be 1 or more, got {k}")
         return self._query(values, min(k, len(self)))
 
+    def neighbours(self, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Find the nearest others of every object in the index, all against all.
+
+        Parameters
+        ----------
+        k : int
+            How many neighbours; no more than there are others are returned.
+
+        Returns
+        -------
+        rows, distances : `~numpy.ndarray`
+            ``(n, k)`` rows of the store, nearest first, and their distances, for the objects in the order of `rows`. No
+            object is its own neighbour; others with equal features are.
+        """
+        if k < 1:
+            raise ValueError(f"k: must be 1 or more, got {k}")
+        k = min(k, len(self) - 1)
+        if k < 1:
+            return np.empty((len(self), 0), dtype=np.intp), np.empty((len(self), 0), dtype=np.float32)
+        return self._neighbours(k)
+
+    def _neighbours(self, k: int) -> tuple[np.ndarray, np.ndarray]:
+        places, distances = nearest_others(self._vectors, k)
+        return self._rows[places], distances
+
     def recall(self, k: int = 10, sample: int = 200, *, seed: int = 0) -> float:
         """Measure on a random sample which fraction of the true k nearest neighbours the index finds."""
-        some = np.random.default_rng(seed).choice(self.rows, min(sample, len(self)), replace=False)
-        vectors = self.store.features(np.sort(some))
+        vectors = self.store.features(self.rows[self._vectors.sample(sample, seed)])
         found, _ = self.query(vectors, k)
-        true, _ = nearest_rows(self.store, self.rows, vectors, min(k, len(self)), self.metric)
+        places, _ = nearest(self._vectors, self._vectors.seen(vectors), min(k, len(self)))
+        true = self.rows[places]
         return float(np.mean([len(np.intersect1d(a, b)) for a, b in zip(found, true, strict=True)]) / true.shape[1])
 
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from astrotl.index._brute_force import nearest_rows
+from astrotl.index._scan import nearest
 from astrotl.index.base import Index, validate_metric
 from astrotl.store import FeatureStore
 
@@ -16,6 +16,8 @@ __all__ = ["ExactIndex"]
 
 class ExactIndex(Index):
     """Searches a store exactly, reading it once for each call.
+
+    All pairs are compared by single precision products, and measured where these cannot tell them apart.
 
     Examples
     --------
@@ -49,4 +51,5 @@ class ExactIndex(Index):
         return cls(store, metric)
 
     def _query(self, vectors: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        return nearest_rows(self.store, self._rows, vectors, k, self.metric)
+        places, distances = nearest(self._vectors, self._vectors.seen(vectors), k)
+        return self._rows[places], distances

@@ -1,0 +1,153 @@
+"""The exact nearest neighbours, by one matrix product of few columns that leaves only few pairs to be measured.
+
+Coordinates along directions at right angles, with the length of the rest as one more of them, never exaggerate a
+distance. So all that lies nearer in them than the k-th neighbour known so far is measured; nothing else can be nearer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from astrotl.index._vectors import BLOCK, Projection, Vectors, squared_lengths
+
+#: Gives some of the queries, as the metric sees them.
+Queries = Callable[[slice], np.ndarray]
+
+#: So many products are held at once, 64 MB of them.
+_PRODUCTS = 16_000_000
+_TILE, _FEWEST, _MOST = 65_536, 16, 2048
+#: Measuring takes pairs in portions that stay in a core's cache.
+_PAIRS = 128
+#: So much of the differences lies in the directions that bounds are taken from: with less of it, too many pairs are
+#: left to be measured; with more, the products take longer.
+_SHARE = 0.93
+#: Where bounds leave more than this part of all pairs, as they do with a few extreme outliers, all columns are faster.
+_TOO_MANY = 0.04
+
+
+class _Best(NamedTuple):
+    """The nearest known so far: squared distances, increasing, and places, -1 where there is none yet."""
+
+    squares: np.ndarray
+    places: np.ndarray
+
+    def merge(self, queries: np.ndarray, places: np.ndarray, squares: np.ndarray) -> None:
+        """Take newly measured pairs in; of equally near ones those in earlier rows stay."""
+        count, k = self.squares.shape
+        query = np.concatenate([np.repeat(np.arange(count), k), queries])
+        place = np.concatenate([self.places.ravel(), places])
+        square = np.concatenate([self.squares.ravel(), squares])
+        order = np.lexsort((place, square, query))
+        keep = order[_number_in_group(query[order]) < k]
+        self.squares[:], self.places[:] = square[keep].reshape(count, k), place[keep].reshape(count, k)
+
+
+def nearest(vectors: Vectors, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Find the places of the ``k`` nearest vectors to some queries, and their distances; the vectors are read once."""
+    return _scan(vectors, queries.__getitem__, len(queries), k, Projection.centre(vectors), themselves=False)
+
+
+def nearest_others(vectors: Vectors, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Find the places of the ``k`` nearest others of each vector, and their distances."""
+    projection = Projection.holding(vectors, _SHARE)
+    return _scan(vectors, vectors.__getitem__, len(vectors), k, projection, themselves=True)
+
+
+def _scan(
+    vectors: Vectors, queries: Queries, count: int, k: int, projection: Projection, *, themselves: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Search tile by tile, so that memory holds a part of the vectors at a time.
+
+    With ``themselves``, query number i is vector number i, which is then not its own neighbour.
+    """
+    squares = np.full((count, k), np.inf, dtype=np.float32)
+    places = np.full((count, k), -1, dtype=np.intp)
+    # Few columns are kept for many vectors, all columns for few.
+    size = _TILE if projection.directions is not None else 2 * BLOCK
+    for first in range(0, len(vectors), size):
+        tile = _Tile(vectors, np.arange(first, min(first + size, len(vectors))), projection)
+        step = min(max(_PRODUCTS // len(tile.places), _FEWEST), _MOST)
+        for start in range(0, count, step):
+            part = slice(start, min(start + step, count))
+            own = np.arange(part.start, part.stop) - first if themselves else None
+            tile.search(queries(part), _Best(squares[part], places[part]), own)
+    return places, np.sqrt(squares)
+
+
+class _Tile:
+    """Some of the vectors, ready to be multiplied by queries."""
+
+    def __init__(self, vectors: Vectors, places: np.ndarray, projection: Projection) -> None:
+        self.vectors = vectors
+        self.places = places
+        self.projection = projection
+        blocks = [places[start : start + BLOCK] for start in range(0, len(places), BLOCK)]
+        columns = np.concatenate([projection.bounded(vectors[block]) for block in blocks])
+        # What rounding in single precision may add to a bound, as a part of the squared lengths that went into it.
+        self.rounding = 1e-5 + columns.shape[1] * 2.0**-22
+        lengths = squared_lengths(columns) * (1 - self.rounding)
+        self.columns = np.concatenate([columns, lengths[:, None].astype(np.float32)], axis=1).T
+
+    def search(self, queries: np.ndarray, best: _Best, own: np.ndarray | None) -> None:
+        """Improve what is known of some queries; ``own`` is where each would find itself."""
+        coordinates = self.projection.bounded(queries)
+        lengths = squared_lengths(coordinates) * (1 - self.rounding)
+        bounds = np.concatenate([-2 * coordinates, np.ones((len(queries), 1), np.float32)], axis=1) @ self.columns
+        if own is not None:
+            here = np.flatnonzero((own >= 0) & (own < len(self.places)))
+            bounds[here, own[here]] = np.inf
+        k, before = best.squares.shape[1], (best.squares.copy(), best.places.copy())
+        known = best.squares[:, -1] * (1 + 1e-5) - lengths
+        query, number = _pairs_within(bounds, np.minimum(known, _first_guess(bounds, k)))
+        # Very many equal vectors are not all needed to know how near the k-th is.
+        some = _number_in_group(query) < 4 * k
+        query, number = query[some], number[some]
+        self._measure(queries, query, number, best)
+        bounds[query, number] = np.inf
+        # Nothing is nearer than at no distance.
+        known = np.where(best.squares[:, -1] > 0, best.squares[:, -1] * (1 + 1e-5) - lengths, -np.inf)
+        query, number = _pairs_within(bounds, known)
+        if self.projection.directions is None or len(query) <= _TOO_MANY * bounds.size:
+            self._measure(queries, query, number, best)
+            return
+        best.squares[:], best.places[:] = before
+        all_columns = Projection(self.projection.middle, None)
+        for start in range(0, len(self.places), 2 * BLOCK):
+            part = _Tile(self.vectors, self.places[start : start + 2 * BLOCK], all_columns)
+            part.search(queries, best, None if own is None else own - start)
+
+    def _measure(self, queries: np.ndarray, query: np.ndarray, number: np.ndarray, best: _Best) -> None:
+        """Take the difference first and then its length, which loses nothing where two vectors are close."""
+        if not len(query):
+            return
+        squares = np.empty(len(query), dtype=np.float32)
+        for start in range(0, len(query), _PAIRS):
+            part = slice(start, start + _PAIRS)
+            apart = self.vectors[self.places[number[part]]]
+            apart -= queries[query[part]]
+            squares[part] = squared_lengths(apart)
+        best.merge(query, self.places[number], squares)
+
+
+def _pairs_within(bounds: np.ndarray, limits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    # NumPy is several times faster in one dimension.
+    return np.divmod(np.flatnonzero(bounds <= limits[:, None]), bounds.shape[1])
+
+
+def _first_guess(bounds: np.ndarray, k: int) -> np.ndarray:
+    """Give each query a number that at least k of its bounds, but not many more, do not exceed."""
+    width = min(bounds.shape[1] // (8 * k), 64)
+    if width < 2:
+        return np.full(len(bounds), np.inf, dtype=np.float32)
+    groups = bounds.shape[1] // width
+    lowest = bounds[:, : width * groups].reshape(len(bounds), width, groups).min(axis=1)
+    lowest.partition(2 * k - 1, axis=1)
+    return lowest[:, 2 * k - 1]
+
+
+def _number_in_group(sorted_groups: np.ndarray) -> np.ndarray:
+    """Number the members of each group from 0."""
+    return np.arange(len(sorted_groups)) - np.searchsorted(sorted_groups, sorted_groups)
