@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from astrotl.hookspecs import hookimpl
     from astrotl.images import ImageBatch
     from astrotl.index import AnnoyIndex, ExactIndex, open_index
+    from astrotl.prepare import prepare_images
     from astrotl.sources import ImageSource, open_source
     from astrotl.store import FeatureStore
     from astrotl.tasks import Similar, Task
@@ -36,6 +37,7 @@ _HOMES = {
     "hookimpl": "astrotl.hookspecs",
     "open_index": "astrotl.index",
     "open_source": "astrotl.sources",
+    "prepare_images": "astrotl.prepare",
 }
 _ROOMS = ("errors", "plots", "preprocess", "simulate", "sources", "tables")
 
@@ -56,6 +58,7 @@ __all__ = [
     "hookimpl",
     "open_index",
     "open_source",
+    "prepare_images",
     "simulate",
 ]
 

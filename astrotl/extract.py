@@ -7,7 +7,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
@@ -18,6 +18,7 @@ from astrotl import plugins
 from astrotl._params import construct
 from astrotl.errors import AstrotlWarning, ImageError, StoreMismatchError
 from astrotl.extractors import Extractor
+from astrotl.prepare import prepared, threads
 from astrotl.preprocess import Step, step_from_signature, step_signature
 from astrotl.sources import ImageSource
 from astrotl.store import FeatureStore
@@ -36,7 +37,8 @@ def extract_features(
     path: str | os.PathLike[str],
     *,
     steps: Sequence[Step] | None = None,
-    block: int = 256,
+    block: int = 64,
+    workers: int | None = None,
     executor: Executor | None = None,
     window: int = 16,
     progress: Callable[..., Any] | None = None,
@@ -60,10 +62,12 @@ def extract_features(
         the extractor expects are seen to in any case.
     block : int, optional
         How many images are read, and written, at once.
+    workers : int, optional
+        The number of threads that read, prepare and extract side by side; one for each core by default.
     executor : `~concurrent.futures.Executor`, optional
-        Where the work is done: a pool of threads or processes, or that of a Dask client. By default here.
+        Where the work is done instead: a pool of processes, or that of a Dask client.
     window : int, optional
-        How many blocks an executor is given ahead of the one that is written.
+        How many blocks are handed out ahead of the one that is written.
     progress : callable, optional
         Something like ``tqdm``: called with ``total``, ``initial`` and ``unit``, it returns an object with ``update``
         and ``close``.
@@ -99,8 +103,8 @@ def extract_features(
         block=block,
         positions=_positions(source),
     )
-    with store.lock():
-        _do_missing(store, source, plan, extractor, executor, window, progress)
+    with store.lock(), nullcontext(executor) if executor else threads(workers) as pool:
+        _do_missing(store, source, plan, extractor, pool, window, progress)
     _report(store)
     return store
 
@@ -110,16 +114,15 @@ def _do_missing(
     source: ImageSource,
     steps: Sequence[Step],
     extractor: Extractor,
-    executor: Executor | None,
+    executor: Executor,
     window: int,
     progress: Callable[..., Any] | None,
 ) -> None:
     missing = store.missing()
     bar = progress(total=len(store), initial=len(store) - len(missing), unit="img") if progress else None
     try:
-        for rows, features, failed in _finished(
-            source, steps, extractor, _blocks(missing, store.block), executor, window, store.path
-        ):
+        blocks = _blocks(missing, store.block, source.order())
+        for rows, features, failed in _finished(source, steps, extractor, blocks, executor, window, store.path):
             reasons = {int(rows[local]): why for local, why in failed.items()}
             store.write(np.delete(rows, list(failed)), features, reasons)
             if bar is not None:
@@ -193,14 +196,8 @@ def extract_block(
     source: ImageSource, steps: Sequence[Step], extractor: Extractor
 ) -> tuple[np.ndarray, dict[int, str]]:
     """Read, prepare and extract one block: the features of what could be read, and the rows that could not."""
-    batch = source.read()
-    failed = {row: batch.failed[name] for row, name in enumerate(batch.ids.tolist()) if name in batch.failed}
-    for row in np.flatnonzero(~np.isfinite(batch.data).any(axis=(1, 2, 3))).tolist():
-        failed.setdefault(row, "has no data: every pixel is NaN")
-    if failed:
-        batch = batch.select(np.delete(np.arange(len(batch)), list(failed)))
-    for step in steps:
-        batch = step(batch)
+    batch = prepared(source, steps)
+    failed = {row: batch.failed[name] for row, name in enumerate(source.ids.tolist()) if name in batch.failed}
     return extractor.extract(batch), failed
 
 
@@ -213,16 +210,11 @@ def _finished(
     steps: Sequence[Step],
     extractor: Extractor,
     blocks: Iterator[np.ndarray],
-    executor: Executor | None,
+    executor: Executor,
     window: int,
     path: str,
 ) -> Iterator[Block]:
-    """Yield the blocks as they are finished, here or by an executor that is kept ``window`` blocks ahead."""
-    if executor is None:
-        for rows in blocks:
-            with _noted(source, rows, path):
-                yield rows, *extract_block(_part(source, rows), steps, extractor)
-        return
+    """Yield the blocks as they are finished by an executor that is kept ``window`` blocks ahead."""
     flying: dict[Future[Any], np.ndarray] = {}
     try:
         while True:
@@ -246,19 +238,31 @@ def _noted(source: ImageSource, rows: np.ndarray, path: str) -> Iterator[None]:
         yield
     except Exception as error:
         first, last = source.ids[rows[[0, -1]]]
-        error.add_note(f"while extracting rows {rows[0]}:{rows[-1] + 1} (ids {first} to {last}) of {path}")
+        where = f"rows {rows[0]}:{rows[-1] + 1}" if _are_contiguous(rows) else f"{len(rows)} rows"
+        error.add_note(f"while extracting {where} (ids {first} to {last}) of {path}")
         raise
 
 
-def _blocks(missing: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    """Split the missing rows at multiples of the block, so that a rerun does the very same batches."""
-    if len(missing):
-        yield from np.split(missing, np.flatnonzero(np.diff(missing // size)) + 1)
+def _blocks(missing: np.ndarray, size: int, order: np.ndarray | None) -> Iterator[np.ndarray]:
+    """Split the missing rows where all rows would be split, so that a rerun does the very same batches."""
+    if order is None:
+        if len(missing):
+            yield from np.split(missing, np.flatnonzero(np.diff(missing // size)) + 1)
+        return
+    wanted = np.zeros(len(order), dtype=bool)
+    wanted[missing] = True
+    for start in range(0, len(order), size):
+        rows = order[start : start + size]
+        if wanted[rows].any():
+            yield np.sort(rows[wanted[rows]])
 
 
 def _part(source: ImageSource, rows: np.ndarray) -> ImageSource:
-    contiguous = len(rows) == rows[-1] - rows[0] + 1
-    return source[int(rows[0]) : int(rows[-1]) + 1] if contiguous else source[rows]
+    return source[int(rows[0]) : int(rows[-1]) + 1] if _are_contiguous(rows) else source[rows]
+
+
+def _are_contiguous(rows: np.ndarray) -> bool:
+    return len(rows) == int(rows[-1] - rows[0]) + 1
 
 
 def _provenance(source: ImageSource, steps: Sequence[Step], extractor: Extractor) -> dict[str, Any]:
@@ -273,6 +277,7 @@ def _provenance(source: ImageSource, steps: Sequence[Step], extractor: Extractor
         "steps": [step_signature(step) for step in steps],
         "extractor": extractor.signature(),
         "origin": source.origin,
+        "runs_on": extractor.runs_on(),
         "versions": installed,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }

@@ -9,6 +9,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -65,11 +66,59 @@ def test_size_and_channels_are_seen_to(images, tmp_path):
 @pytest.mark.parametrize("pool", ["threads", "processes"])
 def test_an_executor_gives_the_very_same_store(images, tmp_path, pool):
     source = ArraySource(images)
-    alone = extract_features(source, "profiles", tmp_path / "alone.h5", block=8)
+    alone = extract_features(source, "profiles", tmp_path / "alone.h5", block=8, workers=1)
     executor = ThreadPoolExecutor(3) if pool == "threads" else ProcessPoolExecutor(2, mp_context=get_context("spawn"))
     with executor:
         shared = extract_features(source, "profiles", tmp_path / "shared.h5", block=8, executor=executor, window=2)
     np.testing.assert_array_equal(shared.features(), alone.features())
+
+
+@pytest.mark.parametrize("safe", [True, False])
+def test_extractors_take_turns_unless_they_say_that_they_need_not(images, tmp_path, safe):
+    class Slow(Sums):
+        threadsafe = safe
+        now = most = 0
+
+        def _extract(self, images):
+            Slow.now += 1
+            Slow.most = max(Slow.most, Slow.now)
+            time.sleep(0.02)
+            Slow.now -= 1
+            return super()._extract(images)
+
+    extract_features(ArraySource(images), Slow(), tmp_path / "f.h5", block=5, workers=4)
+    assert (Slow.most > 1) == safe
+
+
+class Shuffled(ArraySource):
+    """Is read fastest from its end."""
+
+    reads: ClassVar[list] = []
+
+    def read(self):
+        Shuffled.reads.append(self.ids.tolist())
+        return super().read()
+
+    def order(self):
+        return np.argsort(-np.arange(len(self)))
+
+    def _take(self, rows):
+        part = super()._take(rows)
+        part.__class__ = Shuffled
+        return part
+
+
+def test_blocks_follow_the_order_in_which_a_source_is_read_fastest(images, tmp_path):
+    plain = extract_features(ArraySource(images[:10]), "profiles", tmp_path / "plain.h5", block=4)
+    Shuffled.reads.clear()
+    store = extract_features(Shuffled(images[:10]), "profiles", tmp_path / "f.h5", block=4, workers=1)
+    assert Shuffled.reads == [["6", "7", "8", "9"], ["2", "3", "4", "5"], ["0", "1"]]
+    np.testing.assert_allclose(store.features(), plain.features(), rtol=1e-5, atol=1e-6)
+    half = FeatureStore.open_or_create(tmp_path / "half.h5", store.ids, 28, store.provenance, block=4)
+    half.write([3, 7], store.features([3, 7]))
+    Shuffled.reads.clear()
+    extract_features(Shuffled(images[:10]), "profiles", tmp_path / "half.h5", workers=1)
+    assert Shuffled.reads == [["6", "8", "9"], ["2", "4", "5"], ["0", "1"]]
 
 
 def test_a_rerun_does_only_what_is_missing(images, tmp_path):
@@ -108,7 +157,7 @@ def test_progress_counts_images_from_where_it_starts(images, tmp_path):
         def close(self):
             seen.append("closed")
 
-    extract_features(ArraySource(images), "profiles", tmp_path / "f.h5", block=32, progress=Bar)
+    extract_features(ArraySource(images), "profiles", tmp_path / "f.h5", block=32, workers=1, progress=Bar)
     assert seen == [{"total": 50, "initial": 0, "unit": "img"}, 32, 18, "closed"]
 
 
@@ -177,7 +226,7 @@ def test_an_error_says_which_rows_were_being_done(images, tmp_path):
             raise RuntimeError("out of luck")
 
     with pytest.raises(RuntimeError, match="out of luck") as caught:
-        extract_features(ArraySource(images), Broken(), tmp_path / "f.h5", block=16)
+        extract_features(ArraySource(images), Broken(), tmp_path / "f.h5", block=16, workers=1)
     assert caught.value.__notes__ == [f"while extracting rows 0:16 (ids 0 to 15) of {tmp_path / 'f.h5'}"]
 
 

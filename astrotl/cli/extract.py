@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
 import time
-from concurrent.futures import Executor, ProcessPoolExecutor
 
 import click
 
@@ -23,8 +20,8 @@ from astrotl.cli._options import bar, comma_list, shared_options
 @click.option("--extractor", default="efficientnet-lite0", show_default=True, help='See "astrotl extractors".')
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A parameter of the extractor.")
 @click.option("--step", "steps", multiple=True, metavar="NAME:KEY=VALUE,...", help="A preprocessing step, in order.")
-@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="The number of processes.")
-@click.option("--block", type=click.IntRange(1), default=256, show_default=True, help="Images that are read at once.")
+@click.option("--workers", type=click.IntRange(1), help="The number of threads; one for each core by default.")
+@click.option("--block", type=click.IntRange(1), default=64, show_default=True, help="Images that are read at once.")
 @click.option("--overwrite", is_flag=True, help="Start anew if the store exists.")
 @shared_options
 def extract(
@@ -38,7 +35,7 @@ def extract(
     extractor: str,
     settings: tuple[str, ...],
     steps: tuple[str, ...],
-    workers: int,
+    workers: int | None,
     block: int,
     overwrite: bool,
 ) -> None:
@@ -78,10 +75,9 @@ def extract(
     made = make_extractor(extractor, parse_settings(settings))
     click.echo(f"{len(source):,} objects in the bands {', '.join(source.channels)}", err=True)
     started = time.perf_counter()
-    with _pool(workers) as pool:
-        store = extract_features(
-            source, made, output, steps=plan, block=block, executor=pool, progress=bar, overwrite=overwrite
-        )
+    store = extract_features(
+        source, made, output, steps=plan, block=block, workers=workers, progress=bar, overwrite=overwrite
+    )
     failed = store.failed()
     for row in failed[:10]:
         click.echo(f"  failed: {row['id']}: {row['reason']}", err=True)
@@ -89,10 +85,3 @@ def extract(
         click.echo(f"  and {len(failed) - 10:,} more, listed by: astrotl info {output}", err=True)
     taken = time.perf_counter() - started
     click.echo(f"{output}: {len(store) - len(failed):,} x {store.shape[1]:,} features ({taken:.1f} s)")
-
-
-def _pool(workers: int) -> contextlib.AbstractContextManager[Executor | None]:
-    if workers == 1:
-        return contextlib.nullcontext()
-    # A forked child would inherit the threads of torch half-way; a spawned one starts clean.
-    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))

@@ -48,6 +48,8 @@ class Arcs(Extractor):
     (4, 37)
     """
 
+    threadsafe = True
+
     def __init__(self, *, bands: int = 3, blue: int = -1, red: int = 0) -> None:
         self.bands = bands
         self.blue = blue

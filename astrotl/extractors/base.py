@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from abc import ABC
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
@@ -15,6 +17,8 @@ from astrotl.images import ImageBatch
 from astrotl.preprocess import Combine, FillNoData, Resize, Stretch
 
 __all__ = ["Extractor", "InputSpec"]
+
+_ONE_AT_A_TIME = threading.RLock()
 
 
 @dataclass(frozen=True)
@@ -58,15 +62,18 @@ class InputSpec:
             raise ValueError(
                 f"images: {who} expects {self.size} x {self.size} px, got {width} x {height}; add the step resize"
             )
-        if not self.missing and not np.isfinite(batch.data).all():
+        if not batch.data.size:
+            return
+        least, most = float(batch.data.min()), float(batch.data.max())
+        if not self.missing and not (np.isfinite(least) and np.isfinite(most)):
             raise ValueError(f"images: {who} cannot take NaN or infinite pixels; add the step fill-no-data")
-        if self.value_range is not None and len(batch):
+        if self.value_range is not None:
             low, high = self.value_range
             slack = 1e-3 * (high - low)
-            if batch.data.min() < low - slack or batch.data.max() > high + slack:
+            if least < low - slack or most > high + slack:
                 raise ValueError(
-                    f"images: {who} expects values from {low:g} to {high:g}, got {batch.data.min():g} to "
-                    f"{batch.data.max():g}; add a stretch, such as percentile and asinh"
+                    f"images: {who} expects values from {low:g} to {high:g}, got {least:g} to {most:g}; "
+                    "add a stretch, such as percentile and asinh"
                 )
 
 
@@ -98,6 +105,8 @@ class Extractor(Recipe, ABC):
     input: InputSpec
     #: Raised whenever the same images and parameters give other features, lest old stores be mixed with new ones.
     version: ClassVar[int] = 1
+    #: Whether several threads may extract at once; where not, they take turns.
+    threadsafe: ClassVar[bool] = False
 
     def _extract(self, images: np.ndarray) -> np.ndarray:
         """Turn ``(n, channel, y, x)`` float32 images, as `input` promises them, into ``(n, dim)`` numbers."""
@@ -116,6 +125,10 @@ class Extractor(Recipe, ABC):
             "parameters": plain(parameters(self)),
         }
 
+    def runs_on(self) -> str:
+        """Say what does the work, such as ``"openvino on cpu"``: written down with the features, never compared."""
+        return "numpy"
+
     @final
     def extract(self, batch: ImageBatch) -> np.ndarray:
         """Turn a batch into ``(n, dim)`` float32 features, checking what goes in and what comes out."""
@@ -123,7 +136,8 @@ class Extractor(Recipe, ABC):
         self.input.check(batch, who)
         if not len(batch):
             return np.empty((0, self.dim), dtype=np.float32)
-        features = np.asarray(self._extract_batch(batch))
+        with nullcontext() if self.threadsafe else _ONE_AT_A_TIME:
+            features = np.asarray(self._extract_batch(batch))
         if features.shape != (len(batch), self.dim):
             raise ContractError(f"{who} promised features of shape {(len(batch), self.dim)}, but gave {features.shape}")
         if features.dtype.kind not in "fiu":

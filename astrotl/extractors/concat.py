@@ -42,6 +42,7 @@ class Concat(Extractor):
     (4, 56)
     """
 
+    threadsafe = True
     input = InputSpec(missing=True)
 
     def __init__(self, parts: Sequence[Extractor | str], weights: Sequence[float] | None = None) -> None:
@@ -71,6 +72,10 @@ class Concat(Extractor):
             "parts": [extractor.signature() for extractor in parts],
             "dims": [extractor.dim for extractor in parts],
         }
+
+    def runs_on(self) -> str:
+        """Say what does the work of each part."""
+        return ", ".join(dict.fromkeys(extractor.runs_on() for extractor, _, _ in self._views))
 
     def _extract_batch(self, batch: ImageBatch) -> np.ndarray:
         return np.concatenate([self._block(batch, *view) for view in self._views], axis=1)

@@ -46,6 +46,8 @@ class Profiles(Extractor):
     (('brightness_1', 'brightness_2'), 'm20')
     """
 
+    threadsafe = True
+
     def __init__(self, *, bands: int = 3, rings: int = 6) -> None:
         self.bands = bands
         self.rings = rings

