@@ -43,7 +43,7 @@ class Held:
         starts = np.flatnonzero(np.diff(row[by_row], prepend=-1))
         rank = np.empty(len(row), dtype=np.intp)
         rank[by_row] = np.arange(len(row)) - np.repeat(starts, np.diff(starts, append=len(row)))
-        return cls(row, at, x, y, rank)._pick(np.lexsort((x, y // _LINES, at)))
+        return cls(row, at, x, y, rank)._pick(np.lexsort((x, np.rint(y) // _LINES, at)))
 
     @property
     def ranks(self) -> int:
