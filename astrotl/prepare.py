@@ -16,7 +16,7 @@ from astrotl.images import ImageBatch
 from astrotl.preprocess import Step
 from astrotl.sources import ImageSource
 
-__all__ = ["prepare_images", "prepared", "threads"]
+__all__ = ["prepare_images"]
 
 
 def prepare_images(

@@ -92,7 +92,7 @@ def _fault(features: np.ndarray, expected: np.ndarray, precision: str) -> str:
         difference = float(np.abs(features - expected).max() / np.abs(expected).max())
         return "" if difference < _LARGEST_DIFFERENCE else f"gives other features than torch (by {difference:.1g})"
     lengths = np.linalg.norm(features, axis=1) * np.linalg.norm(expected, axis=1)
-    cosine = float(((features * expected).sum(axis=1) / lengths).min())
+    cosine = float(((features * expected).sum(axis=1) / np.where(lengths == 0, 1, lengths)).min())
     return "" if cosine > _LEAST_COSINE else f"gives other features than torch (cosine {cosine:.3f})"
 
 
