@@ -10,10 +10,19 @@ from collections.abc import Callable, Hashable
 
 import numpy as np
 
-#: How much is kept in memory.
-_BYTES = 512 * 2**20
-#: No more arrays than these: a mapped file takes no memory, but the system lets a process open only so many.
-_ARRAYS = 256
+
+def _memory() -> int:
+    """Give the machine's memory in bytes; where it cannot be asked, that of a small one."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return 8 * 2**30
+
+
+#: How much is kept in memory: a block of three bands needs three images at once, and is not to unpack them each time.
+_BYTES = min(_memory() // 8, 4 * 2**30)
+#: A mapped file takes no memory, but counts as this part of it: the system lets a process open only so many.
+_MAPS = 128
 
 
 class Kept:
@@ -54,10 +63,10 @@ class Kept:
     def _keep(self, key: Hashable, state: Hashable, array: np.ndarray) -> None:
         if key in self._arrays:
             self._bytes -= self._arrays.pop(key)[2]
-        size = 0 if _is_mapped(array) else array.nbytes
+        size = _BYTES // _MAPS if _is_mapped(array) else array.nbytes
         self._arrays[key] = state, array, size
         self._bytes += size
-        while len(self._arrays) > 1 and (self._bytes > _BYTES or len(self._arrays) > _ARRAYS):
+        while len(self._arrays) > 1 and self._bytes > _BYTES:
             self._bytes -= self._arrays.popitem(last=False)[1][2]
 
 

@@ -67,10 +67,10 @@ def test_arrays_of_a_new_state_take_the_place_of_the_old(ask, made, monkeypatch)
     assert not made
 
 
-def test_maps_take_no_memory_but_are_counted(stamp, ask, monkeypatch):
+def test_maps_count_by_their_number_and_not_by_their_size(stamp, monkeypatch):
     path = stamp("a.fits", np.zeros((100, 100)))
     monkeypatch.setattr(_kept, "_BYTES", 1000)
-    monkeypatch.setattr(_kept, "_ARRAYS", 4)
+    monkeypatch.setattr(_kept, "_MAPS", 4)
     kept = Kept()
     mapped = [kept.get(n, 0, lambda: _fits.whole(path, 0, memmap=True)) for n in range(4)]
     assert all(kept.get(n, 0, list) is mapped[n] for n in range(4))
