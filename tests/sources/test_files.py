@@ -1,5 +1,4 @@
 import gzip
-import os
 import pickle
 
 import numpy as np
@@ -7,7 +6,6 @@ import pytest
 from astropy.io import fits
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
 from astrotl.errors import ImageError
 from astrotl.sources import FileSource
@@ -185,112 +183,11 @@ def test_bands_of_one_object_that_differ_in_size_fail_with_their_sizes(stamp, no
     assert "(g 6 x 5, r 7 x 7)" in FileSource(files, ids=["a"]).read().failed["a"]
 
 
-def write_text(path):
-    path.write_text("id,ra,dec\n1,2,3\n")
-
-
-def write_nothing(path):
-    path.write_bytes(b"")
-
-
-def write_complex(path):
-    # FITS has no complex images; a table holds complex numbers.
-    fits.BinTableHDU.from_columns([fits.Column("z", "C", array=np.ones(3, complex))]).writeto(path)
-
-
-def write_spectrum(path):
-    fits.PrimaryHDU(np.arange(50.0)).writeto(path)
-
-
-def write_header_only(path):
-    fits.PrimaryHDU().writeto(path)
-
-
-def write_truncated(path):
-    fits.PrimaryHDU(np.ones((64, 64))).writeto(path)
-    os.truncate(path, 2880 + 5000)
-
-
-def write_header_cut(path):
-    fits.PrimaryHDU(np.ones((4, 4))).writeto(path)
-    os.truncate(path, 1000)
-
-
-def write_pointer(path):
-    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n")
-
-
-def write_folder(path):
-    path.mkdir()
-
-
-def leave_missing(path):
-    pass
-
-
-BROKEN = [
-    (write_text, "is not a FITS file"),
-    (write_nothing, "is not a FITS file"),
-    (write_pointer, "is not a FITS file"),
-    (write_header_cut, "is not a FITS file, or is damaged or cut short"),
-    (write_truncated, "is truncated; download it again"),
-    (write_complex, "holds no image, only PRIMARY (Primary), BinTable (BinTable)"),
-    (write_spectrum, "holds no image, only PRIMARY (Primary)"),
-    (write_header_only, "holds no image"),
-    (write_folder, "IsADirectoryError"),
-    (leave_missing, "there is no such file"),
-]
-
-
-@pytest.mark.parametrize(("write", "reason"), BROKEN)
-def test_a_file_that_is_no_image_is_named_on_one_line(tmp_path, write, reason):
-    path = tmp_path / "odd.fits"
-    write(path)
-    with pytest.raises(ImageError) as caught:
-        FileSource([path])
-    assert str(caught.value).startswith(f"{path}: ")
-    assert reason in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(("write", "reason"), BROKEN)
-def test_among_others_it_is_a_failed_row(tmp_path, stamp, noise, write, reason):
-    path = tmp_path / "odd.fits"
-    write(path)
-    good = [stamp("a.fits", noise(6, 6)), stamp("b.fits", noise(6, 6))]
-    batch = FileSource([path, *good]).read()
-    assert list(batch.failed) == ["odd"]
-    assert reason in batch.failed["odd"]
-    assert np.isnan(batch.data[0]).all()
-    assert np.isfinite(batch.data[1:]).all()
-
-
-def test_a_truncated_archive_says_so(tmp_path, stamp, noise):
-    for ending in ("gz", "bz2"):
-        whole = stamp(f"a.fits.{ending}", noise(1000, 1000))
-        cut = tmp_path / f"cut.fits.{ending}"
-        with open(whole, "rb") as file:
-            cut.write_bytes(file.read()[:-30_000])
-        with pytest.raises(ImageError, match=rf"cut\.fits\.{ending}: is .*(truncated|cut short); download it again"):
-            FileSource([cut])
-
-
 def test_a_packed_file_may_lack_the_ending(tmp_path, noise):
     image = noise(8, 8)
     fits.PrimaryHDU(image).writeto(tmp_path / "a.fits")
     (tmp_path / "b.fits").write_bytes(gzip.compress((tmp_path / "a.fits").read_bytes()))
     assert np.array_equal(the_only_image(FileSource([tmp_path / "b.fits"]))[0], image)
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.binary(max_size=6000), st.sampled_from([".fits", ".fits.gz", ".fits.bz2", ".fz", ".png", ".jpg", ".h5"]))
-def test_rubbish_is_an_image_error_whatever_it_is_called(tmp_path_factory, rubbish, ending):
-    path = tmp_path_factory.mktemp("rubbish") / f"a{ending}"
-    path.write_bytes(b"SIMPLE  =                    T".ljust(80) + rubbish if ending == ".fits" else rubbish)
-    with pytest.raises(ImageError) as caught:
-        FileSource([path])
-    assert str(caught.value).startswith(f"{path}: ")
-    assert len(str(caught.value).splitlines()) == 1
 
 
 def test_a_stamp_of_another_size_fails_unless_a_size_is_given(stamp, noise):
@@ -319,63 +216,6 @@ def test_cropping_and_padding_keep_the_centre(have, want):
     assert abs((here_y - (have - 1) / 2) - (y - (want - 1) / 2)) <= 0.5
     assert abs((here_x - (have - 1) / 2) - (x - (want - 1) / 2)) <= 0.5
     assert len(inside) == min(have, want) ** 2
-
-
-def test_pictures(tmp_path):
-    rgb = np.zeros((6, 8, 3), np.uint8)
-    rgb[..., 0], rgb[..., 1], rgb[..., 2] = 250, 120, 10
-    Image.fromarray(rgb).save(tmp_path / "a.jpg", quality=95)
-    Image.fromarray(rgb).save(tmp_path / "b.png")
-    Image.fromarray(np.dstack([rgb, np.full((6, 8), 128, np.uint8)])).save(tmp_path / "c.png")
-    Image.fromarray(rgb).quantize(4).save(tmp_path / "d.png")
-    two = rgb.copy()
-    two[5] = 0
-    Image.fromarray(two).quantize(4).save(tmp_path / "e.png", transparency=b"\x00\x80")
-    batch = FileSource(sorted(tmp_path.iterdir())).read()
-    assert not batch.failed
-    assert batch.channels == ("red", "green", "blue")
-    assert batch.value_range == (0, 255)
-    assert np.abs(batch.data[:, :, 3, 3] - [250, 120, 10]).max() <= 3
-    only = FileSource([tmp_path / "b.png"], bands=["blue", "red"]).read()
-    assert only.data[0, :, 0, 0].tolist() == [10, 250]
-
-
-@pytest.mark.parametrize(
-    ("picture", "value_range", "value"),
-    [
-        (Image.fromarray(np.full((5, 5), 77, np.uint8)), (0, 255), 77),
-        (Image.fromarray(np.full((5, 5), 60000, np.uint16)), (0, 65535), 60000),
-        (Image.new("LA", (5, 5), (80, 9)), (0, 255), 80),
-        (Image.new("1", (5, 5), 1), (0, 255), 255),
-    ],
-)
-def test_grey_pictures(tmp_path, picture, value_range, value):
-    picture.save(tmp_path / "a.png")
-    batch = FileSource([tmp_path / "a.png"]).read()
-    assert batch.channels == ("grey",)
-    assert batch.value_range == value_range
-    assert (batch.data == value).all()
-
-
-def test_pictures_of_different_kinds_never_mix_in_silence(tmp_path, stamp, noise):
-    Image.new("L", (5, 5), 9).save(tmp_path / "a.png")
-    Image.new("RGB", (5, 5), (1, 2, 3)).save(tmp_path / "b.png")
-    Image.fromarray(np.full((5, 5), 999, np.uint16)).save(tmp_path / "c.png")
-    paths = [*sorted(tmp_path.iterdir()), stamp("d.fits", noise(5, 5))]
-    failed = FileSource(paths).read().failed
-    assert failed["b"].endswith("has the planes red, green, blue, but the first file has grey")
-    assert failed["c"].endswith("its values fill 0 to 65535, those of the first file fill 0 to 255")
-    assert failed["d"].endswith("its values are in physical units, those of the first file fill 0 to 255")
-
-
-def test_a_truncated_picture_fails_alone(tmp_path):
-    rng = np.random.default_rng(1)
-    for name in ("a.png", "b.png"):
-        Image.fromarray(rng.integers(0, 255, (64, 64), np.uint8)).save(tmp_path / name)
-    os.truncate(tmp_path / "b.png", 1500)
-    failed = FileSource([tmp_path / "a.png", tmp_path / "b.png"]).read().failed
-    assert list(failed) == ["b"]
-    assert "b.png: cannot be read as a picture" in failed["b"]
 
 
 def test_ids_are_given_once(stamp, noise):
