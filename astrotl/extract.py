@@ -18,7 +18,7 @@ from astrotl import plugins
 from astrotl._params import construct
 from astrotl.errors import AstrotlWarning, ImageError, StoreMismatchError
 from astrotl.extractors import Extractor
-from astrotl.prepare import prepared, threads
+from astrotl.prepare import read_images, take_through, threads
 from astrotl.preprocess import Step, step_from_signature, step_signature
 from astrotl.sources import ImageSource
 from astrotl.store import FeatureStore
@@ -196,9 +196,11 @@ def extract_block(
     source: ImageSource, steps: Sequence[Step], extractor: Extractor
 ) -> tuple[np.ndarray, dict[int, str]]:
     """Read, prepare and extract one block: the features of what could be read, and the rows that could not."""
-    batch = prepared(source, steps)
+    batch = read_images(source)
     failed = {row: batch.failed[name] for row, name in enumerate(source.ids.tolist()) if name in batch.failed}
-    return extractor.extract(batch), failed
+    # Few at once stay in the cache, and in memory that is used again.
+    parts = [slice(start, start + extractor.at_once) for start in range(0, max(len(batch), 1), extractor.at_once)]
+    return np.concatenate([extractor.extract(take_through(batch.select(part), steps)) for part in parts]), failed
 
 
 _NO_ROWS = np.empty(0, dtype=np.intp)

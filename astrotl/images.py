@@ -72,7 +72,7 @@ class ImageBatch:
         """Give the same objects other pixels, as a step does; ``value_range`` is that of the new pixels."""
         return replace(self, data=data, channels=channels or self.channels, value_range=value_range)
 
-    def select(self, rows: npt.ArrayLike) -> ImageBatch:
+    def select(self, rows: slice | npt.ArrayLike) -> ImageBatch:
         """Keep only these rows."""
-        rows = np.asarray(rows)
+        rows = rows if isinstance(rows, slice) else np.asarray(rows)
         return replace(self, data=self.data[rows], ids=self.ids[rows])

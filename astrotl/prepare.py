@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -20,7 +19,7 @@ __all__ = ["prepare_images"]
 
 
 def prepare_images(
-    source: ImageSource, steps: Sequence[Step], *, batch: int = 32, workers: int | None = None
+    source: ImageSource, steps: Sequence[Step], *, batch: int = 16, workers: int | None = None
 ) -> Iterator[ImageBatch]:
     """Read images and take them through steps, on all cores and a little ahead of whoever takes them.
 
@@ -48,17 +47,17 @@ def prepare_images(
     >>> stamps, truth = simulate.stamps(40, seed=1)
     >>> for images in prepare_images(ArraySource(stamps.data), [Stretch(), Resize(96)]):
     ...     print(images.data.shape)
-    (32, 3, 96, 96)
+    (16, 3, 96, 96)
+    (16, 3, 96, 96)
     (8, 3, 96, 96)
     """
     if batch < 1:
         raise ValueError(f"batch: must be 1 or more, got {batch}")
-    prepare = functools.partial(prepared, steps=steps)
     flying: deque[Future[ImageBatch]] = deque()
     with threads(workers) as pool:
         try:
             for start in range(0, len(source), batch):
-                flying.append(pool.submit(prepare, source[start : start + batch]))
+                flying.append(pool.submit(_prepared, source[start : start + batch], steps))
                 if len(flying) > pool._max_workers:
                     yield flying.popleft().result()
             while flying:
@@ -68,14 +67,23 @@ def prepare_images(
                 future.cancel()
 
 
-def prepared(source: ImageSource, steps: Sequence[Step]) -> ImageBatch:
-    """Read images and take them through steps; those that cannot be read, or hold nothing, are left out and named."""
+def _prepared(source: ImageSource, steps: Sequence[Step]) -> ImageBatch:
+    return take_through(read_images(source), steps)
+
+
+def read_images(source: ImageSource) -> ImageBatch:
+    """Read images; those that cannot be read, or hold nothing, are left out and named."""
     batch = source.read()
     failed = dict(batch.failed)
     for name in batch.ids[~np.isfinite(batch.data).any(axis=(1, 2, 3))].tolist():
         failed.setdefault(name, "has no data: every pixel is NaN")
     if failed:
         batch = replace(batch.select(np.flatnonzero(~np.isin(batch.ids, list(failed)))), failed=failed)
+    return batch
+
+
+def take_through(batch: ImageBatch, steps: Sequence[Step]) -> ImageBatch:
+    """Take images through one step after the other."""
     for step in steps:
         batch = step(batch)
     return batch

@@ -233,10 +233,10 @@ def test_an_error_says_which_rows_were_being_done(images, tmp_path):
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (np.zeros((50, 3)), r"promised features of shape \(50, 2\), but gave \(50, 3\)"),
-        (np.full((50, 2), np.nan), "promised finite features"),
-        (np.full((50, 2), 1e300), "promised finite features"),
-        (np.full((50, 2), "a"), "promised numbers"),
+        (np.zeros((10, 3)), r"promised features of shape \(10, 2\), but gave \(10, 3\)"),
+        (np.full((10, 2), np.nan), "promised finite features"),
+        (np.full((10, 2), 1e300), "promised finite features"),
+        (np.full((10, 2), "a"), "promised numbers"),
     ],
 )
 def test_an_extractor_that_breaks_its_promise_is_named(images, tmp_path, answer, said):
@@ -245,7 +245,7 @@ def test_an_extractor_that_breaks_its_promise_is_named(images, tmp_path, answer,
             return answer
 
     with pytest.raises(ContractError, match=f"Liar {said}"):
-        extract_features(ArraySource(images), Liar(), tmp_path / "f.h5")
+        extract_features(ArraySource(images[:10]), Liar(), tmp_path / "f.h5")
 
 
 def test_unstretched_images_are_refused_with_advice(images, tmp_path):

@@ -61,6 +61,11 @@ class Backbone(Extractor):
         """The size and number of channels that the weights expect, with values from 0 to 1."""
         return InputSpec(channels=self.bands, size=self._network.size, value_range=(0, 1))
 
+    @property
+    def at_once(self) -> int:  # type: ignore[override]
+        """How many images to prepare and extract at once; a graphics card wants more of them."""
+        return max(16, self._engine.batch)
+
     def signature(self) -> dict[str, Any]:
         """Say in JSON what decides the features: the weights and the precision among it.
 

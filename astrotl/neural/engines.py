@@ -34,9 +34,13 @@ _LEAST_COSINE = 0.99
 
 @dataclass(frozen=True, eq=False)
 class Engine:
-    """A network ready to run: ``run`` turns ``(n, channel, y, x)`` into ``(n, dim)`` float32, in any thread."""
+    """A network ready to run: ``run`` turns ``(n, channel, y, x)`` into ``(n, dim)`` float32, in any thread.
+
+    It takes any number of images, and sees ``batch`` of them at once.
+    """
 
     name: str
+    batch: int
     run: Callable[[np.ndarray], np.ndarray]
 
 
@@ -99,8 +103,7 @@ def _fault(features: np.ndarray, expected: np.ndarray, precision: str) -> str:
 def _torch(
     network: torch.nn.Module, device: torch.device, precision: str, batch: int | None, *, compiled: bool = False
 ) -> Engine:
-    gpu = device.type != "cpu"
-    size = batch or (128 if gpu else 16)
+    size = batch or (64 if device.type != "cpu" else 16)
     network = copy.deepcopy(network).to(device, memory_format=torch.channels_last)
     model: Any = torch.compile(network, dynamic=False) if compiled else network
     half = torch.autocast(device.type, torch.bfloat16) if precision == "bfloat16" else contextlib.nullcontext()
@@ -125,7 +128,7 @@ def _torch(
                 parts.append(forward(part)[: size - missing])
         return np.concatenate([part.cpu().numpy() for part in parts])
 
-    return Engine(f"torch{' compiled' if compiled else ''} on {device.type} in {precision}", run)
+    return Engine(f"torch{' compiled' if compiled else ''} on {device.type} in {precision}", size, run)
 
 
 def _openvino(network: torch.nn.Module, shape: tuple[int, int, int], precision: str, batch: int | None) -> Engine:
@@ -169,4 +172,4 @@ def _openvino(network: torch.nn.Module, shape: tuple[int, int, int], precision: 
             fetch()
         return np.concatenate(parts)
 
-    return Engine(f"openvino on cpu in {precision}", run)
+    return Engine(f"openvino on cpu in {precision}", size, run)
