@@ -26,18 +26,19 @@ def ratios(sizes):
 
 
 def make(folder, sizes):
-    """Write a stack of small stamps: simulated galaxies, each with noise of its own."""
+    """Write a stack of small stamps for each count: simulated galaxies, each with noise of its own."""
     side, rng = sizes["side"], np.random.default_rng(1)
     drawn = simulate.stamps(500, kinds=("spiral", "elliptical"), size=40, bands=("r",), seed=1, noise=0)[0].data
     # Binned, so that a galaxy and some sky fit on ten pixels.
     small = drawn.reshape(500, 1, side, 40 // side, side, 40 // side).mean(axis=(3, 5))
-    stack = open_memmap(folder / "stamps.npy", "w+", np.float32, (max(sizes["counts"]), 1, side, side))
-    for first in range(0, len(stack), 50_000):
-        part = stack[first : first + 50_000]
-        part[:] = small[rng.integers(0, len(small), len(part))]
-        part *= rng.uniform(0.5, 2, size=(len(part), 1, 1, 1)).astype(np.float32)
-        part += rng.normal(scale=1, size=part.shape).astype(np.float32)
-    stack.flush()
+    for count in sizes["counts"]:
+        stack = open_memmap(folder / f"{count}.npy", "w+", np.float32, (count, 1, side, side))
+        for first in range(0, count, 50_000):
+            part = stack[first : first + 50_000]
+            part[:] = small[rng.integers(0, len(small), len(part))]
+            part *= rng.uniform(0.5, 2, size=(len(part), 1, 1, 1)).astype(np.float32)
+            part += rng.normal(size=part.shape).astype(np.float32)
+        stack.flush()
 
 
 def extract_step(folder, sizes, count):
@@ -45,7 +46,7 @@ def extract_step(folder, sizes, count):
     from astrotl.sources import StackSource
 
     started = time.perf_counter()
-    source = StackSource(folder / "stamps.npy")[:count]
+    source = StackSource(folder / f"{count}.npy")
     extract_features(source, "profiles", folder / f"{count}.h5", workers=CORES, overwrite=True)
     return _took(count, time.perf_counter() - started)
 

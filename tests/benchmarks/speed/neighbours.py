@@ -177,7 +177,7 @@ def chroma(folder, sizes):
     return {
         "inserts/s": len(vectors) / building,
         "build s": building,
-        **_searched(folder, sizes, search, (100, 200, 400)),
+        **_searched(folder, sizes, search, (30, 40, 60, 80, 100, 200, 400)),
         "disk MB": _bytes(place),
     }
 
@@ -205,7 +205,7 @@ def hnsw(folder, sizes):
     return {
         "inserts/s": len(vectors) / building,
         "build s": building,
-        **_searched(folder, sizes, search, (20, 40, 60, 80, 120, 200, 400)),
+        **_searched(folder, sizes, search, (20, 30, 40, 50, 60, 80, 100, 150, 200, 400)),
         "disk MB": _bytes(place),
     }
 
@@ -215,7 +215,7 @@ def faiss_hnsw(folder, sizes):
         index.hnsw.efSearch = effort
         return index.search(queries, K)[1]
 
-    return _faiss(folder, sizes, "HNSW32", search, (16, 32, 48, 64, 96, 128, 256))
+    return _faiss(folder, sizes, "HNSW32", search, (16, 24, 32, 40, 48, 64, 96, 128, 256))
 
 
 def faiss_ivf(folder, sizes):
@@ -223,7 +223,9 @@ def faiss_ivf(folder, sizes):
         index.nprobe = min(effort, index.nlist)
         return index.search(queries, K)[1]
 
-    return _faiss(folder, sizes, f"IVF{round(sizes['vectors'] ** 0.5)},Flat", search, (8, 16, 32, 48, 64, 96, 200))
+    return _faiss(
+        folder, sizes, f"IVF{round(sizes['vectors'] ** 0.5)},Flat", search, (1, 2, 3, 4, 6, 8, 16, 32, 64, 128)
+    )
 
 
 def faiss_flat(folder, sizes):
@@ -277,7 +279,7 @@ def plain_annoy(folder, sizes):
     return {
         "inserts/s": len(vectors) / building,
         "build s": building,
-        **_searched(folder, sizes, search, (500, 1000, 2000, 4000, 8000)),
+        **_searched(folder, sizes, search, (1000, 2000, 4000, 8000, 12_000, 16_000, 32_000)),
         "disk MB": _bytes(place),
     }
 
