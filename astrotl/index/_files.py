@@ -1,17 +1,15 @@
-"""An index's files: Annoy's own, the projection that its vectors went through, and the note that says what they are."""
+"""An index's files: Annoy's own, the points that its trees stand in, and the note that says what they are."""
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 import os
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from astrotl.errors import IndexMismatchError
-from astrotl.index._vectors import Projection
 from astrotl.store import FeatureStore
 
 if TYPE_CHECKING:
@@ -31,31 +29,25 @@ def note_path(path: str) -> str:
     return f"{path}.json"
 
 
-def projection_path(path: str) -> str:
-    """Name the projection that lies beside an index of reduced vectors."""
+def points_path(path: str) -> str:
+    """Name the file of points that lies beside an index."""
     return f"{path}.npz"
 
 
-def save(forest: annoy.AnnoyIndex, projection: Projection | None, path: str, note: dict[str, Any]) -> None:
+def save(forest: annoy.AnnoyIndex, path: str, note: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
     """Write all files whole: the index last, so that it is never there without what fits it."""
-    note = {"format": FORMAT, "format_version": NOTE_VERSION, **note}
-    parts = {name: f"{name}.part" for name in (projection_path(path), note_path(path), path)}
+    parts = {name: f"{name}.part" for name in (points_path(path), note_path(path), path)}
     try:
         forest.save(parts[path])
-        note["bytes"] = os.path.getsize(parts[path])
-        packed = None if projection is None else _packed(projection)
-        note["projection_sha256"] = None if packed is None else hashlib.sha256(packed).hexdigest()
+        with open(parts[points_path(path)], "wb") as binary:
+            np.savez(binary, allow_pickle=False, **arrays)
+        sizes = {"bytes": os.path.getsize(parts[path]), "points_bytes": os.path.getsize(parts[points_path(path)])}
         with open(parts[note_path(path)], "w", encoding="utf-8") as file:
-            json.dump(note, file, indent=1)
-        for name in (path, projection_path(path)):
-            if os.path.exists(name):
-                os.unlink(name)
-        if packed is not None:
-            with open(parts[projection_path(path)], "wb") as binary:
-                binary.write(packed)
+            json.dump({"format": FORMAT, "format_version": NOTE_VERSION, **note, **sizes}, file, indent=1)
+        if os.path.exists(path):
+            os.unlink(path)
         for name, part in parts.items():
-            if os.path.exists(part):
-                os.replace(part, name)
+            os.replace(part, name)
     finally:
         for part in parts.values():
             if os.path.exists(part):
@@ -75,7 +67,13 @@ def read_note(path: str) -> dict[str, Any]:
             raise IndexMismatchError(f"{path}: has a newer format than this astrotl reads; upgrade astrotl")
         if note["format_version"] == 1:
             # Its trees hold all features as they are.
-            note |= {"forest": note["metric"], "reduce": None, "nodes": 100 * note["trees"], "projection_sha256": None}
+            note |= {
+                "forest": note["metric"],
+                "points": None,
+                "nodes": 100 * note["trees"],
+                "candidates": 20,
+                "points_bytes": None,
+            }
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise IndexMismatchError(
             f"{path}: has no readable {note_path(path)} beside it, without which it cannot be trusted; build it again"
@@ -83,23 +81,17 @@ def read_note(path: str) -> dict[str, Any]:
     return note
 
 
-def read_projection(path: str, note: dict[str, Any], remedy: str) -> Projection | None:
-    """Read the projection of an index, and check that it is the one that its note knows."""
-    if note["reduce"] is None:
-        return None
-    name = projection_path(path)
+def check_sizes(path: str, note: dict[str, Any], remedy: str) -> None:
+    """Refuse files that are not those which the note knows."""
+    for name, key in ((path, "bytes"), (points_path(path), "points_bytes")):
+        if note[key] is not None and (not os.path.exists(name) or os.path.getsize(name) != note[key]):
+            raise IndexMismatchError(f"{path}: is damaged (the size of {name} is not the one noted); {remedy}")
+
+
+def read_array(path: str, name: str) -> np.ndarray | None:
+    """Read one of the arrays that lie beside an index."""
     try:
-        with open(name, "rb") as file:
-            packed = file.read()
-    except OSError as error:
-        raise IndexMismatchError(f"{path}: has no readable {name} beside it; {remedy}") from error
-    if hashlib.sha256(packed).hexdigest() != note["projection_sha256"]:
-        raise IndexMismatchError(f"{path}: is damaged ({name} is not the one noted); {remedy}")
-    arrays = np.load(io.BytesIO(packed), allow_pickle=False)
-    return Projection(arrays["middle"], arrays["directions"])
-
-
-def _packed(projection: Projection) -> bytes:
-    buffer = io.BytesIO()
-    np.savez(buffer, **projection._asdict())
-    return buffer.getvalue()
+        with np.load(points_path(path), allow_pickle=False) as arrays:
+            return np.asarray(arrays[name]) if name in arrays else None
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise IndexMismatchError(f"{path}: is damaged ({points_path(path)}: {error}); build it again") from error

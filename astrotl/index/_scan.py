@@ -16,8 +16,8 @@ from astrotl.index._vectors import BLOCK, Projection, Vectors, squared_lengths
 #: Gives some of the queries, as the metric sees them.
 Queries = Callable[[slice], np.ndarray]
 
-#: So many products are held at once, 64 MB of them.
-_PRODUCTS = 16_000_000
+#: So many products are held at once; 32 MB of them stay near the processor.
+_PRODUCTS = 8_000_000
 _TILE, _FEWEST, _MOST = 65_536, 16, 2048
 #: Measuring takes pairs in portions that stay in a core's cache.
 _PAIRS = 128
@@ -56,6 +56,33 @@ def nearest_others(vectors: Vectors, k: int) -> tuple[np.ndarray, np.ndarray]:
     return _scan(vectors, vectors.__getitem__, len(vectors), k, projection, themselves=True)
 
 
+def nearest_probably(
+    vectors: Vectors, points: np.ndarray, queries: np.ndarray, projection: Projection, k: int, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find the same among the ``count`` that probably are nearest, by the points that stand for all vectors."""
+    squares, places = _nothing_yet(len(queries), k)
+    step = max(_PRODUCTS // len(points), _FEWEST)
+    for start in range(0, len(queries), step):
+        part = slice(start, start + step)
+        products = likely_squares(points, projection.reduced(queries[part]))
+        query, place = _pairs_within(products, _limits(products, count))
+        _Best(squares[part], places[part]).merge(query, place, _measured(vectors, queries[part], query, place))
+    return places, np.sqrt(squares)
+
+
+def likely_squares(points: np.ndarray, queries: np.ndarray) -> np.ndarray:
+    """Estimate the squared distances of some queries to all points, each less a number of its query.
+
+    A point is a vector's coordinates and its whole squared length. What lies across the directions is as good as at
+    right angles in any two vectors, so that the estimate is nearer to the truth than the distance in the coordinates.
+    """
+    return np.asarray(np.concatenate([-2 * queries, np.ones((len(queries), 1), np.float32)], axis=1) @ points.T)
+
+
+def _nothing_yet(count: int, k: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.full((count, k), np.inf, dtype=np.float32), np.full((count, k), -1, dtype=np.intp)
+
+
 def _scan(
     vectors: Vectors, queries: Queries, count: int, k: int, projection: Projection, *, themselves: bool
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -63,8 +90,7 @@ def _scan(
 
     With ``themselves``, query number i is vector number i, which is then not its own neighbour.
     """
-    squares = np.full((count, k), np.inf, dtype=np.float32)
-    places = np.full((count, k), -1, dtype=np.intp)
+    squares, places = _nothing_yet(count, k)
     # Few columns are kept for many vectors, all columns for few.
     size = _TILE if projection.directions is not None else 2 * BLOCK
     for first in range(0, len(vectors), size):
@@ -101,17 +127,17 @@ class _Tile:
             bounds[here, own[here]] = np.inf
         k, before = best.squares.shape[1], (best.squares.copy(), best.places.copy())
         known = best.squares[:, -1] * (1 + 1e-5) - lengths
-        query, number = _pairs_within(bounds, np.minimum(known, _first_guess(bounds, k)))
+        query, number = _pairs_within(bounds, np.minimum(known, _limits(bounds, 2 * k)))
         # Very many equal vectors are not all needed to know how near the k-th is.
         some = _number_in_group(query) < 4 * k
         query, number = query[some], number[some]
-        self._measure(queries, query, number, best)
+        best.merge(query, self.places[number], _measured(self.vectors, queries, query, self.places[number]))
         bounds[query, number] = np.inf
         # Nothing is nearer than at no distance.
         known = np.where(best.squares[:, -1] > 0, best.squares[:, -1] * (1 + 1e-5) - lengths, -np.inf)
         query, number = _pairs_within(bounds, known)
         if self.projection.directions is None or len(query) <= _TOO_MANY * bounds.size:
-            self._measure(queries, query, number, best)
+            best.merge(query, self.places[number], _measured(self.vectors, queries, query, self.places[number]))
             return
         best.squares[:], best.places[:] = before
         all_columns = Projection(self.projection.middle, None)
@@ -119,17 +145,16 @@ class _Tile:
             part = _Tile(self.vectors, self.places[start : start + 2 * BLOCK], all_columns)
             part.search(queries, best, None if own is None else own - start)
 
-    def _measure(self, queries: np.ndarray, query: np.ndarray, number: np.ndarray, best: _Best) -> None:
-        """Take the difference first and then its length, which loses nothing where two vectors are close."""
-        if not len(query):
-            return
-        squares = np.empty(len(query), dtype=np.float32)
-        for start in range(0, len(query), _PAIRS):
-            part = slice(start, start + _PAIRS)
-            apart = self.vectors[self.places[number[part]]]
-            apart -= queries[query[part]]
-            squares[part] = squared_lengths(apart)
-        best.merge(query, self.places[number], squares)
+
+def _measured(vectors: Vectors, queries: np.ndarray, query: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Take the differences first and then their squared lengths, which loses nothing where two vectors are close."""
+    squares = np.empty(len(query), dtype=np.float32)
+    for start in range(0, len(query), _PAIRS):
+        part = slice(start, start + _PAIRS)
+        apart = vectors[places[part]]
+        apart -= queries[query[part]]
+        squares[part] = squared_lengths(apart)
+    return squares
 
 
 def _pairs_within(bounds: np.ndarray, limits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -137,15 +162,15 @@ def _pairs_within(bounds: np.ndarray, limits: np.ndarray) -> tuple[np.ndarray, n
     return np.divmod(np.flatnonzero(bounds <= limits[:, None]), bounds.shape[1])
 
 
-def _first_guess(bounds: np.ndarray, k: int) -> np.ndarray:
-    """Give each query a number that at least k of its bounds, but not many more, do not exceed."""
-    width = min(bounds.shape[1] // (8 * k), 64)
+def _limits(products: np.ndarray, count: int) -> np.ndarray:
+    """Give each query a number that at least so many of its products, but not many more, do not exceed."""
+    width = min(products.shape[1] // (4 * count), 64)
     if width < 2:
-        return np.full(len(bounds), np.inf, dtype=np.float32)
-    groups = bounds.shape[1] // width
-    lowest = bounds[:, : width * groups].reshape(len(bounds), width, groups).min(axis=1)
-    lowest.partition(2 * k - 1, axis=1)
-    return lowest[:, 2 * k - 1]
+        return np.full(len(products), np.inf, dtype=np.float32)
+    groups = products.shape[1] // width
+    lowest = products[:, : width * groups].reshape(len(products), width, groups).min(axis=1)
+    lowest.partition(count - 1, axis=1)
+    return lowest[:, count - 1]
 
 
 def _number_in_group(sorted_groups: np.ndarray) -> np.ndarray:

@@ -72,8 +72,9 @@ class Projection(NamedTuple):
         start = np.random.default_rng(seed).standard_normal((sample.shape[1], count + 16), dtype=np.float32)
         span = np.linalg.qr(sample.T @ (sample @ start))[0]
         span = np.linalg.qr(sample.T @ (sample @ span))[0]
-        across = np.linalg.svd(sample @ span, full_matrices=False)[2]
-        return cls(middle, np.ascontiguousarray(across[:count] @ span.T))
+        along = sample @ span
+        main = np.linalg.eigh(along.T @ along)[1][:, ::-1]
+        return cls(middle, np.ascontiguousarray((span @ main[:, :count]).T))
 
     @classmethod
     def holding(cls, vectors: Vectors, share: float) -> Self:
@@ -90,6 +91,12 @@ class Projection(NamedTuple):
         """Give the coordinates of vectors along the directions."""
         moved = vectors - self.middle
         return moved if self.directions is None else moved @ self.directions.T
+
+    def points(self, vectors: np.ndarray) -> np.ndarray:
+        """Give the same, and as one more number the squared length of each vector from the middle."""
+        moved = vectors - self.middle
+        along = moved if self.directions is None else moved @ self.directions.T
+        return np.concatenate([along, squared_lengths(moved)[:, None]], axis=1)
 
     def bounded(self, vectors: np.ndarray) -> np.ndarray:
         """Give the same, and as one more coordinate how much of each vector lies across all directions.

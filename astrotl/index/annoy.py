@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import annoy
 import numpy as np
 
 from astrotl.errors import IndexMismatchError
-from astrotl.index._files import default_path, read_note, read_projection, save
-from astrotl.index._scan import nearest
+from astrotl.index._files import check_sizes, default_path, read_array, read_note, save
+from astrotl.index._scan import likely_squares, nearest, nearest_probably
 from astrotl.index._vectors import BLOCK, Projection, Vectors, squared_lengths
 from astrotl.index.base import Index, validate_metric
 from astrotl.store import FeatureStore
 
 __all__ = ["AnnoyIndex"]
 
-#: How much is looked through is settled at the building, so that this part of the nearest of a sample is found.
-_RECALL, _NEAREST, _SAMPLE = 0.99, 20, 128
-#: Up to so many objects, all against all is exact in about the time that the forest would take.
+#: Building settles how much is looked through, so that this part of the nearest of a sample is found.
+_RECALL, _NEAREST, _SAMPLE = 0.992, 10, 128
+#: So many queries at once are faster by products with all points, unless these are very many; so is one query where the
+#: trees would look into more than this part of them.
+_BATCH, _POINTS, _PART = 32, 200_000, 0.25
+#: Up to so many objects, all against all is exact in about the time that a search by points takes.
 _EXACT = 50_000
-#: Fewer queries than this are not worth a second thread.
-_PORTION = 32
 
 
 class AnnoyIndex(Index):
@@ -67,13 +70,17 @@ class AnnoyIndex(Index):
             raise IndexMismatchError(
                 f"{self.path}: holds {note['n']} objects, but {store.path} now has {len(self._rows)}; {remedy}"
             )
-        if os.path.getsize(self.path) != note["bytes"]:
-            raise IndexMismatchError(f"{self.path}: is damaged (its size is not the one noted); {remedy}")
+        check_sizes(self.path, note, remedy)
         self.metric = validate_metric(note["metric"])
         self.trees: int = note["trees"]
         self._nodes: int = note["nodes"]
-        self._projection = read_projection(self.path, note, remedy)
-        self._forest = annoy.AnnoyIndex(note["reduce"] or note["dim"], note["forest"])
+        self._candidates: int = note["candidates"]
+        self._projection = None
+        if note["points"] is not None:
+            middle = read_array(self.path, "middle")
+            assert middle is not None
+            self._projection = Projection(middle, read_array(self.path, "directions"))
+        self._forest = annoy.AnnoyIndex(note["points"] or note["dim"], note["forest"])
         self._forest.load(self.path)
 
     @classmethod
@@ -125,45 +132,70 @@ class AnnoyIndex(Index):
         if not len(rows):
             raise ValueError(f"store: {store.path} has no features yet")
         vectors = Vectors(store, rows, validate_metric(metric))
-        projection = Projection.fit(vectors, reduce, seed) if store.shape[1] > reduce else None
-        forest = _plant(vectors, projection, trees, seed, jobs, progress)
+        small = store.shape[1] <= reduce
+        projection = Projection.centre(vectors) if small else Projection.fit(vectors, reduce, seed)
+        points = _points(vectors, projection, progress)
+        forest = annoy.AnnoyIndex(points.shape[1] - 1, "euclidean")
+        forest.set_seed(seed)
+        for number, point in enumerate(points[:, :-1]):
+            # Annoy takes the numbers one by one, and those of a list several times as fast.
+            forest.add_item(number, point.tolist())
+        forest.build(trees, n_jobs=jobs)
+        candidates, nodes = _effort(vectors, projection, points, forest, trees, seed)
         note = {
             "metric": metric,
             "dim": store.shape[1],
             "n": len(rows),
             "forest": "euclidean",
-            "reduce": None if projection is None else reduce,
+            "points": points.shape[1] - 1,
             "trees": trees,
             "seed": seed,
-            "nodes": _nodes_needed(forest, vectors, trees, seed),
+            "candidates": candidates,
+            "nodes": nodes,
             "store": store.uuid,
         }
-        save(forest, projection, path, note)
+        arrays = {name: array for name, array in projection._asdict().items() if array is not None}
+        if len(points) <= _POINTS:
+            arrays["points"] = points
+        save(forest, path, note, arrays)
         return cls(store, path)
 
+    @cached_property
+    def _points(self) -> np.ndarray | None:
+        return None if self._projection is None else read_array(self.path, "points")
+
     def _query(self, vectors: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        queries = self._vectors.seen(vectors)
+        many = len(queries) >= _BATCH or self._nodes > _PART * len(self)
+        if many and self._projection is not None and self._points is not None:
+            places, distances = nearest_probably(
+                self._vectors, self._points, queries, self._projection, k, self._wanted(k)
+            )
+            return self._rows[places], distances
+        points = queries if self._projection is None else self._projection.reduced(queries)
         rows = np.empty((len(vectors), k), dtype=np.intp)
         distances = np.empty((len(vectors), k), dtype=np.float32)
-        queries = self._vectors.seen(vectors)
-        points = queries if self._projection is None else self._projection.reduced(queries)
 
-        def answer(part: range) -> None:
-            for number in part:
-                places = self._candidates(points[number].tolist(), k)
-                apart = self._vectors[places]
-                apart -= queries[number]
-                squares = squared_lengths(apart)
-                order = np.lexsort((places, squares))[:k]
-                rows[number], distances[number] = self._rows[places[order]], np.sqrt(squares[order])
+        def answer(number: int) -> None:
+            places = self._search(points[number].tolist(), k)
+            apart = self._vectors[places]
+            apart -= queries[number]
+            squares = squared_lengths(apart)
+            order = np.lexsort((places, squares))[:k]
+            rows[number], distances[number] = self._rows[places[order]], np.sqrt(squares[order])
 
-        parts = [range(start, min(start + _PORTION, len(rows))) for start in range(0, len(rows), _PORTION)]
-        if len(parts) == 1:
-            answer(parts[0])
+        if len(queries) < _BATCH:
+            for number in range(len(queries)):
+                answer(number)
         else:
             # Annoy and NumPy let other threads run while they work.
             with ThreadPoolExecutor(os.cpu_count()) as threads:
-                list(threads.map(answer, parts))
+                list(threads.map(answer, range(len(queries))))
         return rows, distances
+
+    def _wanted(self, k: int) -> int:
+        """Say how many candidates the k nearest are among; those by few numbers are not quite those by all."""
+        return math.ceil(self._candidates * max(1, k / _NEAREST))
 
     def _neighbours(self, k: int) -> tuple[np.ndarray, np.ndarray]:
         if len(self) <= _EXACT:
@@ -179,10 +211,10 @@ class AnnoyIndex(Index):
             rows[part], distances[part] = found[others].reshape(-1, k), apart[others].reshape(-1, k)
         return rows, distances
 
-    def _candidates(self, point: list[float], k: int) -> np.ndarray:
+    def _search(self, point: list[float], k: int) -> np.ndarray:
         """Look into more and more nodes until k neighbours are found; few trees may at first give fewer."""
-        nodes = int(self._nodes * max(1.0, (k / _NEAREST) ** 0.5))
-        while len(places := _propose(self._forest.get_nns_by_vector, point, k, nodes)) < k:
+        wanted, nodes = self._wanted(k), math.ceil(self._nodes * max(1, k / _NEAREST) ** 0.5)
+        while len(places := self._forest.get_nns_by_vector(point, wanted, nodes)) < k:
             if nodes > 4 * (len(self) + k) * self.trees:
                 raise IndexMismatchError(
                     f"{self.path}: is damaged (it finds {len(places)} of {k} neighbours); build it again"
@@ -191,48 +223,39 @@ class AnnoyIndex(Index):
         return np.array(places)
 
 
-def _plant(
-    vectors: Vectors,
-    projection: Projection | None,
-    trees: int,
-    seed: int,
-    jobs: int,
-    progress: Callable[..., Any] | None,
-) -> annoy.AnnoyIndex:
-    forest: annoy.AnnoyIndex | None = None
+def _points(vectors: Vectors, projection: Projection, progress: Callable[..., Any] | None) -> np.ndarray:
+    """Read all vectors, block by block, and give the few numbers that stand for each."""
     bar = progress(total=len(vectors), unit="obj") if progress else None
+    blocks = []
     for start in range(0, len(vectors), BLOCK):
-        block = vectors[start : start + BLOCK]
-        points = block if projection is None else projection.reduced(block)
-        if forest is None:
-            forest = annoy.AnnoyIndex(points.shape[1], "euclidean")
-            forest.set_seed(seed)
-        for number, point in enumerate(points, start=start):
-            # Annoy takes the numbers one by one, and those of a list several times as fast.
-            forest.add_item(number, point.tolist())
+        blocks.append(projection.points(vectors[start : start + BLOCK]))
         if bar is not None:
-            bar.update(len(block))
+            bar.update(len(blocks[-1]))
     if bar is not None:
         bar.close()
-    assert forest is not None
-    forest.build(trees, n_jobs=jobs)
-    return forest
+    return np.concatenate(blocks)
 
 
-def _propose(ask: Callable[..., list[int]], what: Any, k: int, nodes: int) -> list[int]:
-    """Ask a forest for more than k, for the nearest by few numbers are not quite the nearest by all."""
-    return ask(what, max(3 * k, nodes // 100), nodes)
-
-
-def _nodes_needed(forest: annoy.AnnoyIndex, vectors: Vectors, trees: int, seed: int) -> int:
-    """Find how many nodes must be looked into; what data of some kind and number need cannot be known beforehand."""
-    k = min(_NEAREST, len(vectors))
+def _effort(
+    vectors: Vectors, projection: Projection, points: np.ndarray, forest: annoy.AnnoyIndex, trees: int, seed: int
+) -> tuple[int, int]:
+    """Find how many candidates and nodes are needed, which for data of some kind and number nobody knows beforehand."""
     sample = vectors.sample(_SAMPLE, seed)
-    true, _ = nearest(vectors, vectors[sample], k)
+    queries = vectors[sample]
+    # Each object finds itself, which is no merit.
+    true = nearest(vectors, queries, min(_NEAREST + 1, len(vectors)))[0][:, 1:]
+    if not true.size:
+        return 2 * _NEAREST, trees
+    ranks = []
+    for query, places in zip(projection.reduced(queries), true, strict=True):
+        squares = likely_squares(points, query[None])[0]
+        ranks.append(np.searchsorted(np.sort(squares), squares[places], side="right"))
+    # Half of what may be missed is missed here, the other half in the trees.
+    candidates = max(2 * _NEAREST, math.ceil(np.quantile(ranks, (1 + _RECALL) / 2)))
     nodes = 50 * trees
-    while nodes < len(vectors) * trees:
-        found = [_propose(forest.get_nns_by_item, place, k, nodes) for place in sample.tolist()]
+    while nodes < len(vectors):
+        found = [forest.get_nns_by_item(place, candidates, nodes) for place in sample.tolist()]
         if np.mean([np.isin(a, b).mean() for a, b in zip(true, found, strict=True)]) >= _RECALL:
             break
-        nodes += nodes // 2
-    return nodes
+        nodes += nodes // 3
+    return candidates, nodes

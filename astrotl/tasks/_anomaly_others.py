@@ -1,4 +1,4 @@
-"""The nearest others of every object: by matrix products in blocks, or by the index where there are too many."""
+"""The nearest others of every object: by matrix products in blocks, or by the index where there are many."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from astrotl.store import FeatureStore
 #: Gives the vectors of some objects, by their places.
 Reader = Callable[[np.ndarray], np.ndarray]
 
-#: With more objects than this, all against all takes too long.
-LARGE = 50_000
+#: With more objects than this, the index finds the same neighbours sooner.
+LARGE = 4000
 #: Two objects nearer than this part of the usual distance are the same one, seen twice.
 _SAME = 0.01
-_BLOCK, _SAMPLE, _MOST_ASKED = 4096, 500, 4096
+_BLOCK, _SAMPLE, _MOST_ASKED, _KEPT = 4096, 500, 4096, 25_000
 
 
 def read_rows(store: FeatureStore, rows: np.ndarray, view: slice = slice(None)) -> np.ndarray:
@@ -53,7 +53,7 @@ def nearest_others(
     """
     blocks = _blocks(among)
     # What is asked for in block after block is read once, if it is not too much.
-    kept = [read(block) for block in blocks] if len(among) <= LARGE // 2 else None
+    kept = [read(block) for block in blocks] if len(among) <= _KEPT else None
     if same is None:
         same = _double_distance(read, blocks, kept, places, k)
     found = np.full((len(places), k), -1, dtype=np.intp)
@@ -65,31 +65,28 @@ def nearest_others(
 
 
 def nearest_by_index(index: Index, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Find the same by asking the index, which is fast for any number of objects."""
+    """Find the same for all objects by the index, which is fast for any number of them."""
     rows = index.rows
-    some = read_rows(index.store, rows[sample_of(np.arange(len(rows)), _SAMPLE)])
-    same = _SAME * float(np.median(index.query(some, k + 8)[1][:, -1]))
+    near, apart = index.neighbours(k + 8)
+    same = _SAME * float(np.median(apart[sample_of(np.arange(len(rows)), _SAMPLE), -1]))
     found = np.full((len(rows), k), -1, dtype=np.intp)
     distances = np.full((len(rows), k), np.inf, dtype=np.float32)
-    for start in range(0, len(rows), _BLOCK):
-        open_places = np.arange(start, min(start + _BLOCK, len(rows)))
-        asked = k + 8
-        while len(open_places):
-            near, apart = index.query(read_rows(index.store, rows[open_places]), asked)
-            others = (near != rows[open_places, None]) & (apart >= same)
-            # The others come first, and among them the nearest one.
-            order = np.argsort(~others, axis=1, kind="stable")[:, :k]
-            is_other = np.take_along_axis(others, order, axis=1)
-            place = np.searchsorted(rows, np.take_along_axis(near, order, axis=1))
-            width = order.shape[1]
-            found[open_places, :width] = np.where(is_other, place, -1)
-            distances[open_places, :width] = np.where(is_other, np.take_along_axis(apart, order, axis=1), np.inf)
-            # An object with very many doubles hides the others from the index; ask it for more.
-            open_places = open_places[others.sum(axis=1) < k]
-            asked *= 8
-            if asked > _MOST_ASKED:
-                break
-    return found, distances
+    places, asked = np.arange(len(rows)), k + 8
+    while True:
+        others = (near != rows[places, None]) & (apart >= same)
+        # The others come first, and among them the nearest one.
+        order = np.argsort(~others, axis=1, kind="stable")[:, :k]
+        is_other = np.take_along_axis(others, order, axis=1)
+        place = np.searchsorted(rows, np.take_along_axis(near, order, axis=1))
+        width = order.shape[1]
+        found[places, :width] = np.where(is_other, place, -1)
+        distances[places, :width] = np.where(is_other, np.take_along_axis(apart, order, axis=1), np.inf)
+        # An object with very many doubles hides the others from the index; ask it for more.
+        places = places[others.sum(axis=1) < k]
+        asked *= 8
+        if not len(places) or asked > _MOST_ASKED:
+            return found, distances
+        near, apart = index.query(read_rows(index.store, rows[places]), asked)
 
 
 def _nearest(
