@@ -1,4 +1,4 @@
-"""Reads FITS files of nothing but plain images, as most stamps are, ten times as fast as astropy.
+"""Reads FITS files of nothing but plain images, as most stamps are, many times as fast as astropy.
 
 Astropy is the truth: whatever is in the least unusual about a file is left to it, and so is every complaint.
 """
@@ -8,11 +8,13 @@ from __future__ import annotations
 import math
 import os
 import re
+import zlib
 from dataclasses import dataclass
 
 import numpy as np
 
 _BLOCK, _CARD = 2880, 80
+_GZIP = b"\x1f\x8b"
 #: A larger file takes longer to read than its header, whoever reads it.
 _LARGEST = 64 * 2**20
 
@@ -23,8 +25,9 @@ _DECISIVE = {
     *(b"SIMPLE  ", b"XTENSION", b"BITPIX  ", b"NAXIS   ", *_AXES, b"PCOUNT  ", b"GCOUNT  ", b"GROUPS  "),
     *(b"BSCALE  ", b"BZERO   ", b"BLANK   ", b"EXTNAME "),
 }
-#: Cards whose keyword is what it looks like: HIERARCH may spell any other, astropy takes lower case for upper.
-_CARDS = re.compile(rb"(?:(?=[A-Z0-9_-][A-Z0-9_ -]{7}| {8})(?!HIERARCH +[^ ]+ *=)[ -~]{80})+")
+#: Cards whose keyword is what it looks like: astropy takes lower case for upper, and HIERARCH may spell any other.
+_NAMES = b"|".join(keyword.strip() for keyword in sorted(_DECISIVE))
+_CARDS = re.compile(rb"(?:(?=[A-Z0-9_-][A-Z0-9_ -]{7}| {8})(?!HIERARCH +(?i:" + _NAMES + rb") *=)[ -~\t]{80})+")
 _COMMENT = rb" *(?:/.*)?"
 _TRUE = re.compile(rb"= +T" + _COMMENT)
 _IMAGE = re.compile(rb"= +'IMAGE *'" + _COMMENT)
@@ -76,7 +79,7 @@ class PlainImage:
 
 
 def read_plain(path: str) -> list[PlainImage] | None:
-    """Read a file whole; None if astropy has to look at it."""
+    """Read a file whole, zipped or not; None if astropy has to look at it."""
     try:
         file = _content(path)
         images = []
@@ -87,7 +90,7 @@ def read_plain(path: str) -> list[PlainImage] | None:
             at = image.end
         if at > len(file):
             return None
-    except (_UnusualError, OSError):
+    except (_UnusualError, OSError, zlib.error):
         return None
     return images if any(sum(n > 1 for n in image.shape) > 1 for image in images) else None
 
@@ -99,9 +102,18 @@ def _content(path: str) -> bytes:
         size = os.fstat(file).st_size
         if size > _LARGEST:
             raise _UnusualError
-        return os.read(file, size)
+        content = os.read(file, size)
     finally:
         os.close(file)
+    return _unzipped(content) if content.startswith(_GZIP) else content
+
+
+def _unzipped(packed: bytes) -> bytes:
+    unzip = zlib.decompressobj(wbits=zlib.MAX_WBITS + 16)
+    content = unzip.decompress(packed, _LARGEST)
+    if not unzip.eof or unzip.unused_data:
+        raise _UnusualError
+    return content
 
 
 def _image_at(file: bytes, start: int) -> PlainImage:
