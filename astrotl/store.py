@@ -188,8 +188,9 @@ class FeatureStore:
     def mapped(self) -> Callable[[npt.ArrayLike], np.ndarray]:
         """Map the features into memory and give a function that reads rows from there, far faster than from the file.
 
-        It looks at no flags, so ask it for rows that are done. What it reads stays on the disk until it is asked for,
-        and follows what is written later; only a store that another program has packed is read whole, once.
+        It looks at no flags, so ask it for rows that were done when it was made; what is written later it may not see.
+        The features stay on the disk until they are asked for; only a store that another program has packed is read
+        whole, once.
         """
         with self._open() as file:
             features = file["features"]

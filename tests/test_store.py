@@ -38,6 +38,27 @@ def test_what_is_written_is_read(store):
     assert again.missing().tolist() == [0, 1, 2, 3, 8, 9]
 
 
+def test_mapped_rows_are_those_of_the_file(tmp_path):
+    """With so many blocks, HDF5 keeps its own bookkeeping between them."""
+    values = np.random.default_rng(1).normal(size=(1003, 3)).astype(np.float32)
+    store = FeatureStore.open_or_create(tmp_path / "many.h5", np.arange(1003), 3, {}, block=4)
+    store.write(np.arange(1003), values)
+    read = store.mapped()
+    some = np.array([999, 3, 0, 3, 500, 1002])
+    np.testing.assert_array_equal(read(some), values[some])
+    read([7])[:] = 0
+    np.testing.assert_array_equal(store.features([7]), values[[7]])
+
+
+def test_a_store_that_was_packed_by_another_program_is_still_mapped(store):
+    values = np.arange(30, dtype=np.float32).reshape(10, 3)
+    store.write(np.arange(10), values)
+    with h5py.File(store.path, "r+") as file:
+        del file["features"]
+        file.create_dataset("features", data=values, chunks=(4, 3), compression="gzip")
+    np.testing.assert_array_equal(FeatureStore(store.path).mapped()([9, 0]), values[[9, 0]])
+
+
 def test_rows_with_gaps_are_written(store):
     store.write([1, 4, 9], [[1, 1, 1], [4, 4, 4], [9, 9, 9]])
     assert store.features([9, 1, 4])[:, 0].tolist() == [9, 1, 4]

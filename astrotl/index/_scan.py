@@ -158,8 +158,9 @@ def _measured(vectors: Vectors, queries: np.ndarray, query: np.ndarray, places: 
 
 
 def _pairs_within(bounds: np.ndarray, limits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    # NumPy is several times faster in one dimension.
-    return np.divmod(np.flatnonzero(bounds <= limits[:, None]), bounds.shape[1])
+    # What is infinite is never within; and NumPy is several times faster in one dimension.
+    finite = np.minimum(limits, np.finfo(np.float32).max).astype(np.float32)
+    return np.divmod(np.flatnonzero(bounds <= finite[:, None]), bounds.shape[1])
 
 
 def _limits(products: np.ndarray, count: int) -> np.ndarray:
