@@ -1,4 +1,4 @@
-"""``astrotl index``: a store into an Annoy index."""
+"""``astrotl index``: a store into an index of neighbours."""
 
 from __future__ import annotations
 
@@ -11,9 +11,16 @@ from astrotl.cli._options import bar, shared_options
 @click.argument("store", metavar="STORE")
 @click.option("-o", "--output", metavar="FILE.ann", help="The index; by default beside the store, where it is found.")
 @click.option("--metric", type=click.Choice(["angular", "euclidean"]), default="angular", show_default=True)
-@click.option("--trees", type=click.IntRange(1), default=50, show_default=True, help="More are slower and find more.")
+@click.option(
+    "--reduce",
+    type=click.IntRange(1),
+    default=64,
+    show_default=True,
+    help="Longer features are reduced to so many numbers first; distances are taken from all.",
+)
+@click.option("--trees", type=click.IntRange(1), default=20, show_default=True, help="More are a larger, faster index.")
 @shared_options
-def index(store: str, output: str | None, metric: str, trees: int) -> None:
+def index(store: str, output: str | None, metric: str, reduce: int, trees: int) -> None:
     """Build an index of neighbours, which makes every search of a large store fast.
 
     \b
@@ -25,6 +32,6 @@ def index(store: str, output: str | None, metric: str, trees: int) -> None:
     from astrotl.index import AnnoyIndex
     from astrotl.store import FeatureStore
 
-    made = AnnoyIndex.build(FeatureStore(store), output, metric=metric, trees=trees, progress=bar)
+    made = AnnoyIndex.build(FeatureStore(store), output, metric=metric, reduce=reduce, trees=trees, progress=bar)
     recall = made.recall(10, 100)
     click.echo(f"{made.path}: {len(made):,} objects, {metric}, finds {recall:.1%} of the true ten nearest")

@@ -23,9 +23,9 @@ __all__ = ["AnnoyIndex"]
 
 #: Building settles how much is looked through, so that this part of the nearest of a sample is found.
 _RECALL, _NEAREST, _SAMPLE = 0.992, 10, 128
-#: So many queries at once are faster by products with all points, unless these are very many; so is one query where the
-#: trees would look into more than this part of them.
-_BATCH, _POINTS, _PART = 32, 200_000, 0.25
+#: From so many queries at once, a product with the points of up to so many objects per node is faster than the trees;
+#: for fewer, with so many.
+_BATCH, _AT_ONCE, _ALONE = 32, 24, 2
 #: Up to so many objects, all against all is exact in about the time that a search by points takes.
 _EXACT = 50_000
 
@@ -155,7 +155,7 @@ class AnnoyIndex(Index):
             "store": store.uuid,
         }
         arrays = {name: array for name, array in projection._asdict().items() if array is not None}
-        if len(points) <= _POINTS:
+        if len(points) <= _AT_ONCE * nodes:
             arrays["points"] = points
         save(forest, path, note, arrays)
         return cls(store, path)
@@ -166,8 +166,8 @@ class AnnoyIndex(Index):
 
     def _query(self, vectors: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         queries = self._vectors.seen(vectors)
-        many = len(queries) >= _BATCH or self._nodes > _PART * len(self)
-        if many and self._projection is not None and self._points is not None:
+        objects = self._nodes * (_AT_ONCE if len(queries) >= _BATCH else _ALONE)
+        if len(self) <= objects and self._projection is not None and self._points is not None:
             places, distances = nearest_probably(
                 self._vectors, self._points, queries, self._projection, k, self._wanted(k)
             )
@@ -226,14 +226,16 @@ class AnnoyIndex(Index):
 def _points(vectors: Vectors, projection: Projection, progress: Callable[..., Any] | None) -> np.ndarray:
     """Read all vectors, block by block, and give the few numbers that stand for each."""
     bar = progress(total=len(vectors), unit="obj") if progress else None
-    blocks = []
+    width = vectors.store.shape[1] if projection.directions is None else len(projection.directions)
+    points = np.empty((len(vectors), width + 1), dtype=np.float32)
     for start in range(0, len(vectors), BLOCK):
-        blocks.append(projection.points(vectors[start : start + BLOCK]))
+        block = points[start : start + BLOCK]
+        block[:] = projection.points(vectors[start : start + BLOCK])
         if bar is not None:
-            bar.update(len(blocks[-1]))
+            bar.update(len(block))
     if bar is not None:
         bar.close()
-    return np.concatenate(blocks)
+    return points
 
 
 def _effort(

@@ -155,7 +155,8 @@ def test_reduced_features_find_the_same_with_true_distances(long_store, long_fea
 
 
 def test_very_many_objects_are_left_to_the_trees(long_store, monkeypatch):
-    monkeypatch.setattr(annoy_room, "_POINTS", 1000)
+    monkeypatch.setattr(annoy_room, "_AT_ONCE", 0)
+    monkeypatch.setattr(annoy_room, "_ALONE", 0)
     monkeypatch.setattr(annoy_room, "_EXACT", 1000)
     index = AnnoyIndex.build(long_store, reduce=24)
     exact = ExactIndex.build(long_store).neighbours(5)[0]
