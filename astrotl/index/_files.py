@@ -40,7 +40,7 @@ def save(forest: annoy.AnnoyIndex, path: str, note: dict[str, Any], arrays: dict
     try:
         forest.save(parts[path])
         with open(parts[points_path(path)], "wb") as binary:
-            np.savez(binary, allow_pickle=False, **arrays)
+            np.savez(binary, **arrays)
         sizes = {"bytes": os.path.getsize(parts[path]), "points_bytes": os.path.getsize(parts[points_path(path)])}
         with open(parts[note_path(path)], "w", encoding="utf-8") as file:
             json.dump({"format": FORMAT, "format_version": NOTE_VERSION, **note, **sizes}, file, indent=1)
@@ -88,10 +88,10 @@ def check_sizes(path: str, note: dict[str, Any], remedy: str) -> None:
             raise IndexMismatchError(f"{path}: is damaged (the size of {name} is not the one noted); {remedy}")
 
 
-def read_array(path: str, name: str) -> np.ndarray | None:
-    """Read one of the arrays that lie beside an index."""
+def read_arrays(path: str, *names: str) -> dict[str, np.ndarray]:
+    """Read those of some arrays that lie beside an index."""
     try:
         with np.load(points_path(path), allow_pickle=False) as arrays:
-            return np.asarray(arrays[name]) if name in arrays else None
+            return {name: arrays[name] for name in names if name in arrays}
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise IndexMismatchError(f"{path}: is damaged ({points_path(path)}: {error}); build it again") from error

@@ -16,8 +16,8 @@ from astrotl.index._vectors import BLOCK, Projection, Vectors, squared_lengths
 #: Gives some of the queries, as the metric sees them.
 Queries = Callable[[slice], np.ndarray]
 
-#: So many products are held at once; 32 MB of them stay near the processor.
-_PRODUCTS = 8_000_000
+#: So many products are held at once; 16 MB of them stay near the processor.
+_PRODUCTS = 4_000_000
 _TILE, _FEWEST, _MOST = 65_536, 16, 2048
 #: Measuring takes pairs in portions that stay in a core's cache.
 _PAIRS = 128

@@ -13,7 +13,7 @@ import annoy
 import numpy as np
 
 from astrotl.errors import IndexMismatchError
-from astrotl.index._files import check_sizes, default_path, read_array, read_note, save
+from astrotl.index._files import check_sizes, default_path, read_arrays, read_note, save
 from astrotl.index._scan import likely_squares, nearest, nearest_probably
 from astrotl.index._vectors import BLOCK, Projection, Vectors, squared_lengths
 from astrotl.index.base import Index, validate_metric
@@ -77,9 +77,8 @@ class AnnoyIndex(Index):
         self._candidates: int = note["candidates"]
         self._projection = None
         if note["points"] is not None:
-            middle = read_array(self.path, "middle")
-            assert middle is not None
-            self._projection = Projection(middle, read_array(self.path, "directions"))
+            arrays = read_arrays(self.path, "middle", "directions")
+            self._projection = Projection(arrays["middle"], arrays.get("directions"))
         self._forest = annoy.AnnoyIndex(note["points"] or note["dim"], note["forest"])
         self._forest.load(self.path)
 
@@ -162,7 +161,7 @@ class AnnoyIndex(Index):
 
     @cached_property
     def _points(self) -> np.ndarray | None:
-        return None if self._projection is None else read_array(self.path, "points")
+        return None if self._projection is None else read_arrays(self.path, "points").get("points")
 
     def _query(self, vectors: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         queries = self._vectors.seen(vectors)
@@ -176,21 +175,22 @@ class AnnoyIndex(Index):
         rows = np.empty((len(vectors), k), dtype=np.intp)
         distances = np.empty((len(vectors), k), dtype=np.float32)
 
-        def answer(number: int) -> None:
-            places = self._search(points[number].tolist(), k)
-            apart = self._vectors[places]
-            apart -= queries[number]
-            squares = squared_lengths(apart)
-            order = np.lexsort((places, squares))[:k]
-            rows[number], distances[number] = self._rows[places[order]], np.sqrt(squares[order])
+        def answer(part: range) -> None:
+            for number in part:
+                places = self._search(points[number].tolist(), k)
+                apart = self._vectors[places]
+                apart -= queries[number]
+                squares = squared_lengths(apart)
+                order = np.lexsort((places, squares))[:k]
+                rows[number], distances[number] = self._rows[places[order]], np.sqrt(squares[order])
 
         if len(queries) < _BATCH:
-            for number in range(len(queries)):
-                answer(number)
+            answer(range(len(queries)))
         else:
+            parts = [range(start, min(start + _BATCH, len(queries))) for start in range(0, len(queries), _BATCH)]
             # Annoy and NumPy let other threads run while they work.
             with ThreadPoolExecutor(os.cpu_count()) as threads:
-                list(threads.map(answer, range(len(queries))))
+                list(threads.map(answer, parts))
         return rows, distances
 
     def _wanted(self, k: int) -> int:
