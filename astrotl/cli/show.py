@@ -52,6 +52,7 @@ def _show_store(file: str) -> None:
         steps=", ".join(_called(step["step"], step["parameters"]) for step in made.get("steps", [])) or "none",
         bands=", ".join(made.get("source", {}).get("channels", [])),
         images=(made.get("origin") or {}).get("inputs", "in memory"),
+        engine=made.get("runs_on", "?"),
         created=made.get("created", "?"),
         versions=", ".join(f"{name} {version}" for name, version in made.get("versions", {}).items()),
         uuid=store.uuid,
