@@ -34,7 +34,7 @@ def points_path(path: str) -> str:
     return f"{path}.npz"
 
 
-def save(forest: annoy.AnnoyIndex, path: str, note: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+def save(forest: annoy.AnnoyIndex, path: str, note: dict[str, Any], arrays: dict[str, Any]) -> None:
     """Write all files whole: the index last, so that it is never there without what fits it."""
     parts = {name: f"{name}.part" for name in (points_path(path), note_path(path), path)}
     try:
