@@ -6,18 +6,19 @@ distance. So all that lies nearer in them than the k-th neighbour known so far i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from astrotl.index._vectors import BLOCK, Projection, Vectors, squared_lengths
+from astrotl.prepare import threads
 
 #: Gives some of the queries, as the metric sees them.
 Queries = Callable[[slice], np.ndarray]
 
-#: So many products are held at once; 16 MB of them stay near the processor.
-_PRODUCTS = 4_000_000
+#: So many products are held at once by each thread; 8 MB of them stay near the processor.
+_PRODUCTS = 2_000_000
 _TILE, _FEWEST, _MOST = 65_536, 16, 2048
 #: Measuring takes pairs in portions that stay in a core's cache.
 _PAIRS = 128
@@ -61,12 +62,19 @@ def nearest_probably(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Find the same among the ``count`` that probably are nearest, by the points that stand for all vectors."""
     squares, places = _nothing_yet(len(queries), k)
-    step = max(_PRODUCTS // len(points), _FEWEST)
-    for start in range(0, len(queries), step):
-        part = slice(start, start + step)
+
+    def search(part: slice) -> None:
         products = likely_squares(points, projection.reduced(queries[part]))
         query, place = _pairs_within(products, _limits(products, count))
         _Best(squares[part], places[part]).merge(query, place, _measured(vectors, queries[part], query, place))
+
+    parts = _parts(len(queries), len(points))
+    if len(parts) == 1:
+        # Opening a pool takes longer than a few queries.
+        search(parts[0])
+    else:
+        with threads(None) as pool:
+            list(pool.map(search, parts))
     return places, np.sqrt(squares)
 
 
@@ -93,25 +101,34 @@ def _scan(
     squares, places = _nothing_yet(count, k)
     # Few columns are kept for many vectors, all columns for few.
     size = _TILE if projection.directions is not None else 2 * BLOCK
-    for first in range(0, len(vectors), size):
-        tile = _Tile(vectors, np.arange(first, min(first + size, len(vectors))), projection)
-        step = min(max(_PRODUCTS // len(tile.places), _FEWEST), _MOST)
-        for start in range(0, count, step):
-            part = slice(start, min(start + step, count))
-            own = np.arange(part.start, part.stop) - first if themselves else None
-            tile.search(queries(part), _Best(squares[part], places[part]), own)
+    with threads(None) as pool:
+        for first in range(0, len(vectors), size):
+            tile = _Tile(vectors, np.arange(first, min(first + size, len(vectors))), projection, pool.map)
+
+            def search(part: slice, tile: _Tile = tile, first: int = first) -> None:
+                own = np.arange(part.start, part.stop) - first if themselves else None
+                tile.search(queries(part), _Best(squares[part], places[part]), own)
+
+            list(pool.map(search, _parts(count, len(tile.places))))
     return places, np.sqrt(squares)
+
+
+def _parts(queries: int, columns: int) -> list[slice]:
+    step = min(max(_PRODUCTS // columns, _FEWEST), _MOST)
+    return [slice(start, min(start + step, queries)) for start in range(0, queries, step)]
 
 
 class _Tile:
     """Some of the vectors, ready to be multiplied by queries."""
 
-    def __init__(self, vectors: Vectors, places: np.ndarray, projection: Projection) -> None:
+    def __init__(
+        self, vectors: Vectors, places: np.ndarray, projection: Projection, each: Callable[..., Iterator[np.ndarray]]
+    ) -> None:
         self.vectors = vectors
         self.places = places
         self.projection = projection
         blocks = [places[start : start + BLOCK] for start in range(0, len(places), BLOCK)]
-        columns = np.concatenate([projection.bounded(vectors[block]) for block in blocks])
+        columns = np.concatenate(list(each(lambda block: projection.bounded(vectors[block]), blocks)))
         # What rounding in single precision may add to a bound, as a part of the squared lengths that went into it.
         self.rounding = 1e-5 + columns.shape[1] * 2.0**-22
         lengths = squared_lengths(columns) * (1 - self.rounding)
@@ -142,7 +159,7 @@ class _Tile:
         best.squares[:], best.places[:] = before
         all_columns = Projection(self.projection.middle, None)
         for start in range(0, len(self.places), 2 * BLOCK):
-            part = _Tile(self.vectors, self.places[start : start + 2 * BLOCK], all_columns)
+            part = _Tile(self.vectors, self.places[start : start + 2 * BLOCK], all_columns, map)
             part.search(queries, best, None if own is None else own - start)
 
 

@@ -17,6 +17,7 @@ from astrotl.index._files import check_sizes, default_path, read_arrays, read_no
 from astrotl.index._scan import likely_squares, nearest, nearest_probably
 from astrotl.index._vectors import BLOCK, Projection, Vectors, squared_lengths
 from astrotl.index.base import Index, validate_metric
+from astrotl.prepare import threads
 from astrotl.store import FeatureStore
 
 __all__ = ["AnnoyIndex"]
@@ -132,8 +133,9 @@ class AnnoyIndex(Index):
             raise ValueError(f"store: {store.path} has no features yet")
         vectors = Vectors(store, rows, validate_metric(metric))
         small = store.shape[1] <= reduce
-        projection = Projection.centre(vectors) if small else Projection.fit(vectors, reduce, seed)
-        points = _points(vectors, projection, progress)
+        with threads(None) as pool:
+            projection = Projection.centre(vectors) if small else Projection.fit(vectors, reduce, seed)
+            points = _points(vectors, projection, pool, progress)
         forest = annoy.AnnoyIndex(points.shape[1] - 1, "euclidean")
         forest.set_seed(seed)
         for number, point in enumerate(points[:, :-1]):
@@ -189,8 +191,8 @@ class AnnoyIndex(Index):
         else:
             parts = [range(start, min(start + _BATCH, len(queries))) for start in range(0, len(queries), _BATCH)]
             # Annoy and NumPy let other threads run while they work.
-            with ThreadPoolExecutor(os.cpu_count()) as threads:
-                list(threads.map(answer, parts))
+            with threads(None) as pool:
+                list(pool.map(answer, parts))
         return rows, distances
 
     def _wanted(self, k: int) -> int:
@@ -223,16 +225,22 @@ class AnnoyIndex(Index):
         return np.array(places)
 
 
-def _points(vectors: Vectors, projection: Projection, progress: Callable[..., Any] | None) -> np.ndarray:
+def _points(
+    vectors: Vectors, projection: Projection, pool: ThreadPoolExecutor, progress: Callable[..., Any] | None
+) -> np.ndarray:
     """Read all vectors, block by block, and give the few numbers that stand for each."""
-    bar = progress(total=len(vectors), unit="obj") if progress else None
     width = vectors.store.shape[1] if projection.directions is None else len(projection.directions)
     points = np.empty((len(vectors), width + 1), dtype=np.float32)
-    for start in range(0, len(vectors), BLOCK):
+
+    def fill(start: int) -> int:
         block = points[start : start + BLOCK]
         block[:] = projection.points(vectors[start : start + BLOCK])
+        return len(block)
+
+    bar = progress(total=len(vectors), unit="obj") if progress else None
+    for count in pool.map(fill, range(0, len(vectors), BLOCK)):
         if bar is not None:
-            bar.update(len(block))
+            bar.update(count)
     if bar is not None:
         bar.close()
     return points
