@@ -69,11 +69,11 @@ def query_step(folder, sizes, count):
     started = time.perf_counter()
     index.query(queries, 10)
     seconds = time.perf_counter() - started
-    return {"seconds": seconds, "us per object": seconds / len(queries) * 1e6}
+    return {"seconds": seconds, "ms per object": seconds / len(queries) * 1e3}
 
 
 def _took(count, seconds):
-    return {"seconds": seconds, "us per object": seconds / count * 1e6}
+    return {"seconds": seconds, "ms per object": seconds / count * 1e3}
 
 
 def notes(folder, results):

@@ -12,6 +12,8 @@ QUICK = {"rounds": 1, "vectors": 2000, "dim": 64, "queries": 100, "single": 10}
 K = 10
 #: What every approximate index has to find of the true neighbours; each is given the least effort that does.
 RECALL = 0.99
+#: Its effort is fixed when a collection is made. The first is its default, which hyrax leaves; the second finds enough.
+_CHROMA = {"chromadb": 100, "chromadb, ef_search=50": 50}
 _ALL = ("scikit-learn, all against all",)
 
 
@@ -19,7 +21,7 @@ def contenders(sizes):
     return [
         Contender("astrotl AnnoyIndex", "astrotl_annoy"),
         Contender("astrotl ExactIndex", "astrotl_exact"),
-        Contender("chromadb", "chroma", needs=("chromadb",)),
+        *(Contender(name, "chroma", (effort,), needs=("chromadb",)) for name, effort in _CHROMA.items()),
         Contender("hnswlib", "hnsw", needs=("hnswlib",)),
         Contender("faiss HNSW", "faiss_hnsw", needs=("faiss-cpu",)),
         Contender("faiss IVF", "faiss_ivf", needs=("faiss-cpu",)),
@@ -35,12 +37,12 @@ def contenders(sizes):
 def ratios(sizes):
     annoy = "astrotl AnnoyIndex"
     return [
-        Ratio("queries/s", annoy, ("chromadb",), at_least=5),
-        Ratio("inserts/s", annoy, ("chromadb",), at_least=5),
+        Ratio("queries/s", annoy, tuple(_CHROMA), at_least=5),
+        Ratio("inserts/s", annoy, tuple(_CHROMA), at_least=5),
         Ratio("queries/s", annoy, ("hnswlib",), at_least=0.5),
         Ratio("build s", annoy, ("hnswlib",), at_most=0.25),
         Ratio("queries/s", annoy, ("scikit-learn brute force",)),
-        Ratio("single queries/s", annoy, ("chromadb",)),
+        Ratio("single queries/s", annoy, tuple(_CHROMA)),
         Ratio("objects/s", "astrotl ExactIndex, all against all", _ALL, at_least=3),
         Ratio("objects/s", "astrotl AnnoyIndex, all against all", _ALL, at_least=3),
     ]
@@ -149,7 +151,7 @@ def astrotl_exact(folder, sizes):
     }
 
 
-def chroma(folder, sizes):
+def chroma(folder, sizes, effort):
     """The client in the process, on disk, as hyrax uses it, filled by the largest batches that it takes."""
     import chromadb
     from chromadb.config import Settings
@@ -157,9 +159,8 @@ def chroma(folder, sizes):
     (vectors,) = _given(folder, "vectors")
     place = folder / f"chroma-{os.getpid()}"
     client = chromadb.PersistentClient(str(place), settings=Settings(anonymized_telemetry=False))
-    collection = client.create_collection(
-        "features", configuration={"hnsw": {"space": "cosine", "num_threads": CORES}}, embedding_function=None
-    )
+    settings = {"space": "cosine", "num_threads": CORES, "ef_search": effort}
+    collection = client.create_collection("features", configuration={"hnsw": settings}, embedding_function=None)
     names = [str(row) for row in range(len(vectors))]
     step = client.get_max_batch_size()
 
@@ -167,17 +168,14 @@ def chroma(folder, sizes):
         for first in range(0, len(vectors), step):
             collection.add(ids=names[first : first + step], embeddings=vectors[first : first + step])
 
-    def search(queries, effort):
-        if effort != collection.configuration["hnsw"]["ef_search"]:
-            collection.modify(configuration={"hnsw": {"ef_search": effort}})
-        answer = collection.query(query_embeddings=queries, n_results=K, include=[])
-        return np.array(answer["ids"], dtype=int)
+    def search(queries, _):
+        return np.array(collection.query(query_embeddings=queries, n_results=K, include=[])["ids"], dtype=int)
 
     _, building = _timed(insert)
     return {
         "inserts/s": len(vectors) / building,
         "build s": building,
-        **_searched(folder, sizes, search, (30, 40, 60, 80, 100, 200, 400)),
+        **_searched(folder, sizes, search),
         "disk MB": _bytes(place),
     }
 
@@ -224,7 +222,11 @@ def faiss_ivf(folder, sizes):
         return index.search(queries, K)[1]
 
     return _faiss(
-        folder, sizes, f"IVF{round(sizes['vectors'] ** 0.5)},Flat", search, (1, 2, 3, 4, 6, 8, 16, 32, 64, 128)
+        folder,
+        sizes,
+        f"IVF{round(sizes['vectors'] ** 0.5)},Flat",
+        search,
+        (1, 2, 4, 8, 12, 16, 20, 24, 28, 32, 64, 128),
     )
 
 

@@ -20,7 +20,7 @@ _MODELS = {
 FULL = {
     "rounds": 3,
     "files": 1024,
-    "loop": {"efficientnet-lite0": 256, "resnet50": 128, "ViT-S/14": 128},
+    "loop": {"efficientnet-lite0": 192, "resnet50": 96, "ViT-S/14": 96},
     "ours": {"efficientnet-lite0": 1024, "resnet50": 256, "ViT-S/14": 192},
     "gpu": 8192,
 }
