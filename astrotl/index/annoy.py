@@ -23,7 +23,7 @@ from astrotl.store import FeatureStore
 __all__ = ["AnnoyIndex"]
 
 #: Building settles how much is looked through, so that this part of the nearest of a sample is found.
-_RECALL, _NEAREST, _SAMPLE = 0.992, 10, 128
+_RECALL, _NEAREST, _SAMPLE = 0.994, 10, 128
 #: From so many queries at once, a product with the points of up to so many objects per node is faster than the trees;
 #: for fewer, with so many.
 _BATCH, _AT_ONCE, _ALONE = 32, 24, 2
