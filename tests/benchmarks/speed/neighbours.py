@@ -1,6 +1,6 @@
 """B: feature vectors inserted and searched, and each object's neighbours among all."""
 
-import os
+import shutil
 import time
 
 import numpy as np
@@ -108,6 +108,13 @@ def _searched(folder, sizes, search, efforts=(None,)):
     return {"queries/s": len(queries) / seconds, "single queries/s": sizes["single"] / alone, "recall": float(recall)}
 
 
+def _emptied(place):
+    """Make a folder, without what an earlier round left there."""
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    return place
+
+
 def _bytes(folder):
     return sum(entry.stat().st_size for entry in folder.rglob("*") if entry.is_file()) / 1e6
 
@@ -117,7 +124,6 @@ def _store(folder, place):
     from astrotl import FeatureStore
 
     vectors = np.load(folder / "vectors.npy", mmap_mode="r")
-    place.mkdir()
     store = FeatureStore.open_or_create(place / "store.h5", np.arange(len(vectors)).astype(str), vectors.shape[1], {})
     for first in range(0, len(vectors), 4096):
         store.write(np.arange(first, min(first + 4096, len(vectors))), vectors[first : first + 4096])
@@ -127,7 +133,7 @@ def _store(folder, place):
 def astrotl_annoy(folder, sizes):
     from astrotl import AnnoyIndex
 
-    place = folder / f"astrotl-{os.getpid()}"
+    place = _emptied(folder / "astrotl")
     store, writing = _timed(_store, folder, place)
     index, building = _timed(lambda: AnnoyIndex.build(store, jobs=CORES))
     return {
@@ -141,7 +147,7 @@ def astrotl_annoy(folder, sizes):
 def astrotl_exact(folder, sizes):
     from astrotl import ExactIndex
 
-    place = folder / f"astrotl-{os.getpid()}"
+    place = _emptied(folder / "astrotl")
     store, writing = _timed(_store, folder, place)
     index = ExactIndex.build(store)
     return {
@@ -157,7 +163,7 @@ def chroma(folder, sizes, effort):
     from chromadb.config import Settings
 
     (vectors,) = _given(folder, "vectors")
-    place = folder / f"chroma-{os.getpid()}"
+    place = _emptied(folder / "chroma")
     client = chromadb.PersistentClient(str(place), settings=Settings(anonymized_telemetry=False))
     settings = {"space": "cosine", "num_threads": CORES, "ef_search": effort}
     collection = client.create_collection("features", configuration={"hnsw": settings}, embedding_function=None)
@@ -184,8 +190,7 @@ def hnsw(folder, sizes):
     import hnswlib
 
     (vectors,) = _given(folder, "vectors")
-    place = folder / f"hnsw-{os.getpid()}"
-    place.mkdir()
+    place = _emptied(folder / "hnsw")
 
     def build():
         index = hnswlib.Index(space="cosine", dim=vectors.shape[1])
@@ -239,8 +244,7 @@ def _faiss(folder, sizes, kind, search, efforts):
 
     faiss.omp_set_num_threads(CORES)
     vectors = _unit(np.load(folder / "vectors.npy"))
-    place = folder / f"faiss-{os.getpid()}"
-    place.mkdir()
+    place = _emptied(folder / "faiss")
 
     def build():
         index = faiss.index_factory(vectors.shape[1], kind)
@@ -263,8 +267,7 @@ def plain_annoy(folder, sizes):
     from annoy import AnnoyIndex
 
     (vectors,) = _given(folder, "vectors")
-    place = folder / f"annoy-{os.getpid()}"
-    place.mkdir()
+    place = _emptied(folder / "annoy")
 
     def build():
         index = AnnoyIndex(vectors.shape[1], "angular")
@@ -307,7 +310,7 @@ def _brute_force(folder):
 def astrotl_all(folder, sizes, kind):
     import astrotl
 
-    store = _store(folder, folder / f"astrotl-{os.getpid()}")
+    store = _store(folder, _emptied(folder / "astrotl"))
     index = getattr(astrotl, kind).build(store)
     (rows, _), seconds = _timed(index.neighbours, K)
     return _all_against_all(folder, rows, seconds, kind)
