@@ -63,7 +63,8 @@ def extract_features(
     block : int, optional
         How many images are read, and written, at once.
     workers : int, optional
-        The number of threads that read, prepare and extract side by side; one for each core by default.
+        The number of threads that read, prepare and extract side by side; by default one more than the process has
+        cores.
     executor : `~concurrent.futures.Executor`, optional
         Where the work is done instead: a pool of processes, or that of a Dask client.
     window : int, optional

@@ -32,7 +32,7 @@ def prepare_images(
     batch : int, optional
         How many images to give at once.
     workers : int, optional
-        The number of threads; one for each core by default.
+        The number of threads; by default one more than the process has cores.
 
     Yields
     ------
@@ -75,11 +75,19 @@ def read_images(source: ImageSource) -> ImageBatch:
     """Read images; those that cannot be read, or hold nothing, are left out and named."""
     batch = source.read()
     failed = dict(batch.failed)
-    for name in batch.ids[~np.isfinite(batch.data).any(axis=(1, 2, 3))].tolist():
+    for name in batch.ids[_are_blank(batch.data)].tolist():
         failed.setdefault(name, "has no data: every pixel is NaN")
     if failed:
         batch = replace(batch.select(np.flatnonzero(~np.isin(batch.ids, list(failed)))), failed=failed)
     return batch
+
+
+def _are_blank(images: np.ndarray) -> np.ndarray:
+    """Find the images without any data; few have none in their middle."""
+    height, width = images.shape[2:]
+    blank = ~np.isfinite(images[:, :, height // 2, width // 2]).any(axis=1)
+    blank[blank] = ~np.isfinite(images[blank]).any(axis=(1, 2, 3))
+    return blank
 
 
 def take_through(batch: ImageBatch, steps: Sequence[Step]) -> ImageBatch:
@@ -91,14 +99,14 @@ def take_through(batch: ImageBatch, steps: Sequence[Step]) -> ImageBatch:
 
 @contextmanager
 def threads(workers: int | None) -> Iterator[ThreadPoolExecutor]:
-    """Open a pool of threads, one for each core that this process may use if no number is given."""
+    """Open a pool of threads: if no number is given, one more than there are cores, for one that waits for a disk."""
     # threadpoolctl: what scikit-learn and joblib use; threads that each start threads of their own get in each
     # other's way, so that linear algebra keeps to one as long as the pool is open.
     from threadpoolctl import threadpool_limits
 
     if workers is not None and workers < 1:
         raise ValueError(f"workers: must be 1 or more, got {workers}")
-    count = workers or _cores()
+    count = workers or _cores() + 1
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(count, thread_name_prefix="astrotl") as pool:
         yield pool
 

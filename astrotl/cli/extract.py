@@ -20,7 +20,7 @@ from astrotl.cli._options import bar, comma_list, shared_options
 @click.option("--extractor", default="efficientnet-lite0", show_default=True, help='See "astrotl extractors".')
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A parameter of the extractor.")
 @click.option("--step", "steps", multiple=True, metavar="NAME:KEY=VALUE,...", help="A preprocessing step, in order.")
-@click.option("--workers", type=click.IntRange(1), help="The number of threads; one for each core by default.")
+@click.option("--workers", type=click.IntRange(1), help="The number of threads; by default one more than cores.")
 @click.option("--block", type=click.IntRange(1), default=64, show_default=True, help="Images that are read at once.")
 @click.option("--overwrite", is_flag=True, help="Start anew if the store exists.")
 @shared_options

@@ -143,6 +143,8 @@ def _openvino(network: torch.nn.Module, shape: tuple[int, int, int], precision: 
     hints = {
         "INFERENCE_PRECISION_HINT": "bf16" if precision == "bfloat16" else "f32",
         "PERFORMANCE_HINT": "THROUGHPUT",
+        # A thread bound to a core waits there for whoever prepares images, while another core is free.
+        "ENABLE_CPU_PINNING": False,
     }
     compiled = openvino.Core().compile_model(model, "CPU", hints)
     size = batch or 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -46,6 +47,11 @@ def weights(pixels: int, size: int, start: np.ndarray | float, stop: np.ndarray 
     return (raw / raw.sum(axis=-1, keepdims=True)).astype(np.float32)
 
 
+@functools.lru_cache(maxsize=16)
+def _whole_weights(pixels: int, size: int, method: str) -> np.ndarray:
+    return weights(pixels, size, 0, pixels, method)
+
+
 def resample(data: np.ndarray, size: int, boxes: np.ndarray | None = None, method: str = "bicubic") -> np.ndarray:
     """Resample each image, or its box ``x0, y0, x1, y1``, to a square; boxes lie within the image.
 
@@ -56,7 +62,7 @@ def resample(data: np.ndarray, size: int, boxes: np.ndarray | None = None, metho
     if not out.size:
         return out
     if boxes is None:
-        rows, columns = (weights(pixels, size, 0, pixels, method) for pixels in (height, width))
+        rows, columns = (_whole_weights(pixels, size, method) for pixels in (height, width))
     known = None if all_known(data) else is_known(data)
     if known is not None:
         data = np.where(known, data, np.float32(0))

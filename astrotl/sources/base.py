@@ -84,13 +84,14 @@ class ImageSource(ABC):
 
 def unique_ids(ids: npt.ArrayLike) -> np.ndarray:
     """Give the ids as an array of strings, or refuse those that stand twice."""
-    names = np.asarray(ids, dtype=np.str_)
-    values, counts = np.unique(names, return_counts=True)
+    given = np.asarray(ids)
+    # Numbers become strings of 21 letters, of which a million ids, and every block, would carry the blanks.
+    names = given.astype(f"U{len(str(np.abs(given).max(initial=0))) + 1}" if given.dtype.kind in "iu" else np.str_)
+    values, counts = np.unique(given if given.dtype.kind in "iu" else names, return_counts=True)
     if len(values) < len(names):
-        twice = ", ".join(values[counts > 1][:3])
+        twice = ", ".join(values[counts > 1][:3].astype(np.str_))
         raise ValueError(f"ids: every object needs its own, but these stand more than once: {twice}")
-    # No wider than the longest: numbers come as 21 letters, of which every block would carry the blanks.
-    return names.astype(f"U{np.char.str_len(names).max(initial=1)}")
+    return names.astype(f"U{np.char.str_len(names).max(initial=1)}", copy=False)
 
 
 def path_list(given: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[str]:
