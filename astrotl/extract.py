@@ -18,7 +18,7 @@ from astrotl import plugins
 from astrotl._params import construct
 from astrotl.errors import AstrotlWarning, ImageError, StoreMismatchError
 from astrotl.extractors import Extractor
-from astrotl.prepare import read_images, take_through, threads
+from astrotl.prepare import handful, read_images, take_through, threads
 from astrotl.preprocess import Step, step_from_signature, step_signature
 from astrotl.sources import ImageSource
 from astrotl.store import FeatureStore
@@ -199,8 +199,8 @@ def extract_block(
     """Read, prepare and extract one block: the features of what could be read, and the rows that could not."""
     batch = read_images(source)
     failed = {row: batch.failed[name] for row, name in enumerate(source.ids.tolist()) if name in batch.failed}
-    # Few at once stay in the cache, and in memory that is used again.
-    parts = [slice(start, start + extractor.at_once) for start in range(0, max(len(batch), 1), extractor.at_once)]
+    size = max(handful(batch), extractor.at_once)
+    parts = [slice(start, start + size) for start in range(0, max(len(batch), 1), size)]
     return np.concatenate([extractor.extract(take_through(batch.select(part), steps)) for part in parts]), failed
 
 
@@ -225,7 +225,8 @@ def _finished(
                 flying[executor.submit(extract_block, _part(source, rows), steps, extractor)] = rows
             if not flying:
                 return
-            for future in wait(flying, return_when=FIRST_COMPLETED).done:
+            done = wait(flying, return_when=FIRST_COMPLETED).done
+            for future in [future for future in flying if future in done]:
                 rows = flying.pop(future)
                 with _noted(source, rows, path):
                     yield rows, *future.result()

@@ -17,9 +17,11 @@ from astrotl.sources import ImageSource
 
 __all__ = ["prepare_images"]
 
+_CACHE = 3_200_000
+
 
 def prepare_images(
-    source: ImageSource, steps: Sequence[Step], *, batch: int = 16, workers: int | None = None
+    source: ImageSource, steps: Sequence[Step], *, batch: int | None = None, workers: int | None = None
 ) -> Iterator[ImageBatch]:
     """Read images and take them through steps, on all cores and a little ahead of whoever takes them.
 
@@ -30,7 +32,7 @@ def prepare_images(
     steps : sequence of step
         What to do with them, such as `~astrotl.preprocess.Stretch` and `~astrotl.preprocess.Resize`.
     batch : int, optional
-        How many images to give at once.
+        How many images to give at once; by default as many as stay in a core's cache.
     workers : int, optional
         The number of threads; by default one more than the process has cores.
 
@@ -47,10 +49,10 @@ def prepare_images(
     >>> stamps, truth = simulate.stamps(40, seed=1)
     >>> for images in prepare_images(ArraySource(stamps.data), [Stretch(), Resize(96)]):
     ...     print(images.data.shape)
-    (16, 3, 96, 96)
-    (16, 3, 96, 96)
-    (8, 3, 96, 96)
+    (40, 3, 96, 96)
     """
+    if batch is None:
+        batch = handful(source[:1].read())
     if batch < 1:
         raise ValueError(f"batch: must be 1 or more, got {batch}")
     flying: deque[Future[ImageBatch]] = deque()
@@ -69,6 +71,11 @@ def prepare_images(
 
 def _prepared(source: ImageSource, steps: Sequence[Step]) -> ImageBatch:
     return take_through(read_images(source), steps)
+
+
+def handful(images: ImageBatch) -> int:
+    """Say how many images of this size are prepared together fastest: more would not stay in a core's cache."""
+    return int(np.clip(_CACHE // max(4 * int(np.prod(images.data.shape[1:])), 1), 16, 128))
 
 
 def read_images(source: ImageSource) -> ImageBatch:

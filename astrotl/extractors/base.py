@@ -107,8 +107,8 @@ class Extractor(Recipe, ABC):
     version: ClassVar[int] = 1
     #: Whether several threads may extract at once; where not, they take turns.
     threadsafe: ClassVar[bool] = False
-    #: How many images to prepare and extract at once.
-    at_once: int = 16
+    #: How many images at least it wants to be given at once.
+    at_once: int = 1
 
     def _extract(self, images: np.ndarray) -> np.ndarray:
         """Turn ``(n, channel, y, x)`` float32 images, as `input` promises them, into ``(n, dim)`` numbers."""

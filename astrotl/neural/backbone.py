@@ -63,8 +63,8 @@ class Backbone(Extractor):
 
     @property
     def at_once(self) -> int:  # type: ignore[override]
-        """How many images to prepare and extract at once; a graphics card wants more of them."""
-        return max(16, self._engine.batch)
+        """As many images as the engine takes at once."""
+        return self._engine.batch
 
     def signature(self) -> dict[str, Any]:
         """Say in JSON what decides the features: the weights and the precision among it.
