@@ -122,9 +122,9 @@ def astrotl(folder, sizes, model, precision, stretch):
     source = open_source(folder / "stamps")[: sizes["ours"][model]]
     place = folder / f"{model.replace('/', '-')}-{precision}-{os.getpid()}"
     # The first images start the engine.
-    extract_features(source[:32], extractor, f"{place}-first.h5", steps=steps, workers=CORES)
+    extract_features(source[:32], extractor, f"{place}-first.h5", steps=steps)
     started = time.perf_counter()
-    store = extract_features(source, extractor, f"{place}.h5", steps=steps, workers=CORES)
+    store = extract_features(source, extractor, f"{place}.h5", steps=steps)
     seconds = time.perf_counter() - started
     if stretch == "same":
         np.save(_features(folder, model, precision), store.features(np.arange(32)))
