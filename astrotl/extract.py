@@ -16,9 +16,10 @@ import numpy as np
 
 from astrotl import plugins
 from astrotl._params import construct
+from astrotl._threads import threads
 from astrotl.errors import AstrotlWarning, ImageError, StoreMismatchError
 from astrotl.extractors import Extractor
-from astrotl.prepare import handful, read_images, take_through, threads
+from astrotl.prepare import handful, read_images, take_through
 from astrotl.preprocess import Step, step_from_signature, step_signature
 from astrotl.sources import ImageSource
 from astrotl.store import FeatureStore

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Future
 from dataclasses import replace
 
 import numpy as np
 
+from astrotl._threads import threads
 from astrotl.images import ImageBatch
 from astrotl.preprocess import Step
 from astrotl.sources import ImageSource
@@ -102,25 +101,3 @@ def take_through(batch: ImageBatch, steps: Sequence[Step]) -> ImageBatch:
     for step in steps:
         batch = step(batch)
     return batch
-
-
-@contextmanager
-def threads(workers: int | None) -> Iterator[ThreadPoolExecutor]:
-    """Open a pool of threads: if no number is given, one more than there are cores, for one that waits for a disk."""
-    # threadpoolctl: what scikit-learn and joblib use; threads that each start threads of their own get in each
-    # other's way, so that linear algebra keeps to one as long as the pool is open.
-    from threadpoolctl import threadpool_limits
-
-    if workers is not None and workers < 1:
-        raise ValueError(f"workers: must be 1 or more, got {workers}")
-    count = workers or _cores() + 1
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(count, thread_name_prefix="astrotl") as pool:
-        yield pool
-
-
-def _cores() -> int:
-    """Count the cores that this process may use, which are fewer than there are in many a queue of a cluster."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:
-        return os.cpu_count() or 1

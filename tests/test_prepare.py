@@ -106,6 +106,13 @@ def test_linear_algebra_keeps_to_one_thread_only_meanwhile(images):
     list(prepare_images(ArraySource(images), [look]))
     assert set(seen) == {1}
     assert blas() == before
+    one, other = (prepare_images(ArraySource(images), [], batch=8) for _ in range(2))
+    next(one)
+    next(other)
+    one.close()
+    assert set(blas()) == {1}
+    other.close()
+    assert blas() == before
 
 
 @pytest.mark.parametrize("parameter", ["batch", "workers"])

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from astrotl._threads import threads
 from astrotl.index._vectors import BLOCK, Projection, Vectors, squared_lengths
-from astrotl.prepare import threads
 
 #: Gives some of the queries, as the metric sees them.
 Queries = Callable[[slice], np.ndarray]

@@ -12,12 +12,12 @@ from typing import Any, ClassVar, Self
 import annoy
 import numpy as np
 
+from astrotl._threads import threads
 from astrotl.errors import IndexMismatchError
 from astrotl.index._files import check_sizes, default_path, read_arrays, read_note, save
 from astrotl.index._scan import likely_squares, nearest, nearest_probably
 from astrotl.index._vectors import BLOCK, Projection, Vectors, squared_lengths
 from astrotl.index.base import Index, validate_metric
-from astrotl.prepare import threads
 from astrotl.store import FeatureStore
 
 __all__ = ["AnnoyIndex"]
