@@ -159,19 +159,23 @@ def _openvino(network: torch.nn.Module, shape: tuple[int, int, int], precision: 
         parts: list[np.ndarray] = []
 
         def fetch() -> None:
-            request = flying.popleft()
-            request.wait()
-            parts.append(request.get_output_tensor().data.copy())
-            requests.put(request)
+            flying[0].wait()
+            parts.append(flying[0].get_output_tensor().data.copy())
+            requests.put(flying.popleft())
 
-        for start in range(0, len(images), size):
-            while flying and requests.empty():
+        try:
+            for start in range(0, len(images), size):
+                while flying and requests.empty():
+                    fetch()
+                flying.append(requests.get())
+                flying[-1].start_async({0: images[start : start + size]}, share_inputs=True)
+            while flying:
                 fetch()
-            request = requests.get()
-            request.start_async({0: images[start : start + size]}, share_inputs=True)
-            flying.append(request)
-        while flying:
-            fetch()
+        finally:
+            # Only after an error: what is not given back would be missing for ever.
+            for request in flying:
+                request.cancel()
+                requests.put(request)
         return np.concatenate(parts)
 
     return Engine(f"openvino on cpu in {precision}", size, run)

@@ -96,6 +96,17 @@ def test_many_threads_at_once_get_their_own_features(stamps, weights, engine):
             np.testing.assert_allclose(features, alone[chosen], rtol=1e-4, atol=1e-5)
 
 
+@needs_openvino
+def test_openvino_goes_on_after_images_that_it_refused(weights):
+    made = network("resnet10t", weights, engine="openvino", batch=1)
+    good = np.random.default_rng(1).random((6, 3, 176, 176), dtype=np.float32)
+    expected = made._extract(good)
+    for _ in range(10):
+        with pytest.raises(RuntimeError):
+            made._extract(good[:, :2])
+    np.testing.assert_array_equal(made._extract(good), expected)
+
+
 class Undecided(torch.nn.Module):
     """Looks at its images before it chooses a way, which no conversion can follow."""
 
