@@ -67,7 +67,7 @@ def extract_features(
         The number of threads that read, prepare and extract side by side; by default one more than the process has
         cores.
     executor : `~concurrent.futures.Executor`, optional
-        Where the work is done instead: a pool of processes, or that of a Dask client.
+        Where the work is done instead: that of a Dask client, or a pool of processes that are spawned, not forked.
     window : int, optional
         How many blocks are handed out ahead of the one that is written.
     progress : callable, optional
@@ -95,16 +95,14 @@ def extract_features(
     if isinstance(extractor, str):
         extractor = make_extractor(extractor)
     plan = (*(extractor.default_steps() if steps is None else steps), *extractor.input.steps())
+    provenance = _provenance(source, plan, extractor)
+    dim = extractor.dim
+    if overwrite or not os.path.exists(path):
+        # Whatever is wrong with the extractor shows before an old store is gone.
+        provenance["runs_on"] = extractor.runs_on()
     if overwrite and os.path.exists(path):
         os.unlink(FeatureStore(path).path)
-    store = FeatureStore.open_or_create(
-        path,
-        source.ids,
-        extractor.dim,
-        _provenance(source, plan, extractor),
-        block=block,
-        positions=_positions(source),
-    )
+    store = FeatureStore.open_or_create(path, source.ids, dim, provenance, block=block, positions=_positions(source))
     with store.lock(), nullcontext(executor) if executor else threads(workers) as pool:
         _do_missing(store, source, plan, extractor, pool, window, progress)
     _report(store)
@@ -282,7 +280,6 @@ def _provenance(source: ImageSource, steps: Sequence[Step], extractor: Extractor
         "steps": [step_signature(step) for step in steps],
         "extractor": extractor.signature(),
         "origin": source.origin,
-        "runs_on": extractor.runs_on(),
         "versions": installed,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }

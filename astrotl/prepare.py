@@ -24,6 +24,8 @@ def prepare_images(
 ) -> Iterator[ImageBatch]:
     """Read images and take them through steps, on all cores and a little ahead of whoever takes them.
 
+    Until the last one is taken, NumPy's linear algebra runs in one thread, in the rest of the program too.
+
     Parameters
     ----------
     source : `~astrotl.sources.ImageSource`

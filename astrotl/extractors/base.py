@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from abc import ABC
 from collections.abc import Callable
@@ -19,6 +20,16 @@ from astrotl.preprocess import Combine, FillNoData, Resize, Stretch
 __all__ = ["Extractor", "InputSpec"]
 
 _ONE_AT_A_TIME = threading.RLock()
+
+
+def _unlock() -> None:
+    """Make the lock anew in a forked process, where whoever held it is gone."""
+    global _ONE_AT_A_TIME
+    _ONE_AT_A_TIME = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock)
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,11 @@ class Concat(Extractor):
         """The number of features of all parts together."""
         return sum(extractor.dim for extractor, _, _ in self._views)
 
+    @property
+    def at_once(self) -> int:  # type: ignore[override]
+        """As many images as the part that wants most."""
+        return max(extractor.at_once for extractor, _, _ in self._views)
+
     def signature(self) -> dict[str, Any]:
         """Say in JSON what decides the features, those of every part."""
         parts = [extractor for extractor, _, _ in self._views]

@@ -39,6 +39,8 @@ def save(forest: annoy.AnnoyIndex, path: str, note: dict[str, Any], arrays: dict
     parts = {name: f"{name}.part" for name in (points_path(path), note_path(path), path)}
     try:
         forest.save(parts[path])
+        # It maps what it has saved, and some systems rename no file that is mapped.
+        forest.unload()
         with open(parts[points_path(path)], "wb") as binary:
             np.savez(binary, **arrays)
         sizes = {"bytes": os.path.getsize(parts[path]), "points_bytes": os.path.getsize(parts[points_path(path)])}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from abc import abstractmethod
 from typing import Any
 
@@ -17,6 +18,10 @@ from astrotl.neural.weights import create_network, digest
 __all__ = ["POOLINGS", "Backbone", "Timm"]
 
 POOLINGS = ("average", "cls", "tokens")
+
+
+#: Of several threads one starts a network.
+_STARTING = threading.RLock()
 
 
 class Backbone(Extractor):
@@ -45,8 +50,13 @@ class Backbone(Extractor):
             raise ValueError(f"batch: must be 1 or more, got {self.batch}")
         return _Pooled(*self._create(), self.bands, self.size).eval()
 
-    @functools.cached_property
+    @property
     def _engine(self) -> Engine:
+        with _STARTING:
+            return self._started
+
+    @functools.cached_property
+    def _started(self) -> Engine:
         shape = (self.bands, self._network.size, self._network.size)
         return start_engine(self.engine, self.precision, self._network, shape, self.batch)
 
@@ -75,6 +85,9 @@ class Backbone(Extractor):
         signature = super().signature()
         for name in ("engine", "batch"):
             signature["parameters"].pop(name)
+        if self.precision != "float32":
+            # A network that it would spoil runs in float32.
+            signature["parameters"]["precision"] = self._engine.precision
         return {**signature, "weights_sha256": self._digest}
 
     def runs_on(self) -> str:

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from astrotl._optional import missing_dependency
 from astrotl.errors import AstrotlWarning, first_line
 
 __all__ = ["ENGINES", "PRECISIONS", "Engine", "start_engine"]
@@ -40,6 +41,7 @@ class Engine:
     """
 
     name: str
+    precision: str
     batch: int
     run: Callable[[np.ndarray], np.ndarray]
 
@@ -111,7 +113,7 @@ def _torch(
     turn = threading.Lock()
 
     def forward(images: torch.Tensor) -> torch.Tensor:
-        with torch.inference_mode(), half, torch.backends.cudnn.flags(allow_tf32=False):
+        with torch.inference_mode(), half, _full_digits():
             return model(images.to(device, memory_format=torch.channels_last, non_blocking=True)).float()
 
     def run(images: np.ndarray) -> np.ndarray:
@@ -128,13 +130,24 @@ def _torch(
                 parts.append(forward(part)[: size - missing])
         return np.concatenate([part.cpu().numpy() for part in parts])
 
-    return Engine(f"torch{' compiled' if compiled else ''} on {device.type} in {precision}", size, run)
+    return Engine(f"torch{' compiled' if compiled else ''} on {device.type} in {precision}", precision, size, run)
+
+
+def _full_digits() -> contextlib.AbstractContextManager[None]:
+    """Keep a graphics card from rounding float32, and leave all else as it is."""
+    now = torch.backends.cudnn
+    return torch.backends.cudnn.flags(
+        enabled=now.enabled, benchmark=now.benchmark, deterministic=now.deterministic, allow_tf32=False
+    )
 
 
 def _openvino(network: torch.nn.Module, shape: tuple[int, int, int], precision: str, batch: int | None) -> Engine:
     # OpenVINO reports its use to its makers unless this companion is absent; nobody asked the observer.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    import openvino
+    try:
+        import openvino
+    except ModuleNotFoundError as error:
+        raise missing_dependency(error, "the engine openvino") from error
 
     with warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore")
@@ -172,10 +185,11 @@ def _openvino(network: torch.nn.Module, shape: tuple[int, int, int], precision: 
             while flying:
                 fetch()
         finally:
-            # Only after an error: what is not given back would be missing for ever.
+            # Only after an error: what is not given back, and at rest, would be missing for ever.
             for request in flying:
-                request.cancel()
+                with contextlib.suppress(Exception):
+                    request.wait()
                 requests.put(request)
         return np.concatenate(parts)
 
-    return Engine(f"openvino on cpu in {precision}", size, run)
+    return Engine(f"openvino on cpu in {precision}", precision, size, run)

@@ -2,14 +2,15 @@
 
 import importlib.util
 import shutil
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar
 
 import numpy as np
 import pytest
 
-from astrotl import Concat, extract_features, simulate
-from astrotl.errors import AstrotlWarning
+from astrotl import Concat, FeatureStore, extract_features, simulate
+from astrotl.errors import AstrotlWarning, MissingDependencyError
 from astrotl.preprocess import FillNoData, Resize, Stretch
 from astrotl.sources import ArraySource
 
@@ -97,14 +98,57 @@ def test_many_threads_at_once_get_their_own_features(stamps, weights, engine):
 
 
 @needs_openvino
-def test_openvino_goes_on_after_images_that_it_refused(weights):
+def test_openvino_goes_on_after_an_error_while_others_fly(weights, monkeypatch):
     made = network("resnet10t", weights, engine="openvino", batch=1)
     good = np.random.default_rng(1).random((6, 3, 176, 176), dtype=np.float32)
     expected = made._extract(good)
+
+    class Interrupted(np.ndarray):
+        """Lets two images through and no more."""
+
+        def __getitem__(self, rows):
+            if isinstance(rows, slice) and rows.start == 2:
+                raise KeyboardInterrupt
+            return np.asarray(super().__getitem__(rows))
+
     for _ in range(10):
-        with pytest.raises(RuntimeError):
-            made._extract(good[:, :2])
-    np.testing.assert_array_equal(made._extract(good), expected)
+        monkeypatch.setattr(np, "ascontiguousarray", lambda images: images)
+        with pytest.raises(KeyboardInterrupt):
+            made._extract(good.view(Interrupted))
+        monkeypatch.undo()
+        np.testing.assert_array_equal(made._extract(good), expected)
+
+
+@needs_openvino
+def test_openvino_that_is_missing_is_said_before_an_old_store_is_gone(tmp_path, weights, monkeypatch):
+    source = ArraySource(simulate.stamps(3, seed=1)[0].data)
+    store = extract_features(source, "profiles", tmp_path / "f.h5")
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(MissingDependencyError, match=r'the engine openvino needs.*pip install "astrotl\[torch\]"'):
+        extract_features(source, network("lite0", weights, engine="openvino"), store.path, overwrite=True)
+    assert len(FeatureStore(store.path).done()) == 3
+
+
+def test_many_threads_start_one_engine(stamps, weights, monkeypatch):
+    from astrotl.neural import backbone
+
+    started = []
+    start = backbone.start_engine
+    monkeypatch.setattr(backbone, "start_engine", lambda *given: started.append(given) or start(*given))
+    made = network("resnet10t", weights, engine="torch")
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(made.extract, [Resize(176)(stamps).select(slice(0, 2))] * 4))
+    assert len(started) == 1
+
+
+def test_what_is_kept_of_cudnn_is_all_but_its_rounding():
+    from astrotl.neural.engines import _full_digits
+
+    before = torch.backends.cudnn.enabled, torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic
+    with _full_digits():
+        now = torch.backends.cudnn.enabled, torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic
+        assert not torch.backends.cudnn.allow_tf32
+    assert now == before
 
 
 class Undecided(torch.nn.Module):
@@ -166,8 +210,11 @@ class Coarse(Undecided):
 
 @needs_openvino
 def test_a_network_that_bfloat16_would_spoil_runs_in_float32():
+    spoilt = Chosen(Coarse, "torch", "bfloat16")
     with pytest.warns(AstrotlWarning, match=r"torch in bfloat16 gives other features than torch \(cosine"):
-        assert Chosen(Coarse, "torch", "bfloat16").runs_on() == "torch on cpu in float32"
+        assert spoilt.runs_on() == "torch on cpu in float32"
+    # What it is known by is what it does, lest the two be mixed in one store.
+    assert spoilt.signature()["parameters"]["precision"] == "float32"
 
 
 @needs_openvino
@@ -193,3 +240,4 @@ def test_a_store_begun_with_one_engine_is_finished_with_another(tmp_path, weight
 def test_parts_side_by_side_say_what_runs_each():
     both = Concat(["efficientnet-lite0", "efficientnet-lite0@0.5", "profiles"])
     assert both.runs_on().endswith(", numpy")
+    assert Concat([neural.EfficientNetLite0(batch=64), "profiles"]).at_once == 64
