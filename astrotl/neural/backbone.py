@@ -84,7 +84,7 @@ class Backbone(Extractor):
         """
         signature = super().signature()
         for name in ("engine", "batch"):
-            signature["parameters"].pop(name)
+            signature["parameters"].pop(name, None)
         if self.precision != "float32":
             # A network that it would spoil runs in float32.
             signature["parameters"]["precision"] = self._engine.precision
