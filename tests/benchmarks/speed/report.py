@@ -92,12 +92,12 @@ def _verdict(ratio: Ratio, reached: float) -> tuple[str, str]:
         return f"at least {ratio.at_least:g}", "yes" if reached >= ratio.at_least else "no"
     if ratio.at_most is not None:
         return f"at most {ratio.at_most:g}", "yes" if reached <= ratio.at_most else "no"
-    return "-", "-"
+    return "--", "--"
 
 
 def _spread(values: list[float]) -> str:
     if not values:
-        return "-"
+        return "--"
     middle = _number(statistics.median(values))
     return middle if len(values) == 1 else f"{middle} ({_number(min(values))}-{_number(max(values))})"
 
