@@ -27,7 +27,7 @@ def index(store: str, output: str | None, metric: str, reduce: int, trees: int) 
       astrotl index features.h5
       astrotl index features.h5 --metric euclidean --trees 100
 
-    Without an index a store is searched exactly, which takes about a second for each 100,000 objects.
+    Without an index a store is searched exactly, which takes the longer the larger it is.
     """
     from astrotl.index import AnnoyIndex
     from astrotl.store import FeatureStore

@@ -139,8 +139,11 @@ class Extractor(Recipe, ABC):
         }
 
     def runs_on(self) -> str:
-        """Say what does the work, such as ``"openvino on cpu"``: written down with the features, never compared."""
-        return "numpy"
+        """Say what does the work, such as ``"openvino on cpu"``, or else whose code it is.
+
+        It is written down with the features and never compared.
+        """
+        return type(self).__module__.partition(".")[0]
 
     @final
     def extract(self, batch: ImageBatch) -> np.ndarray:

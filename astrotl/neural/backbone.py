@@ -121,10 +121,10 @@ class Timm(Backbone):
         The width and height of the images in pixels, if not those that the weights were trained with; for a ViT a
         multiple of its patches.
     engine : {"auto", "openvino", "torch", "compile"}, optional
-        What runs the network; ``"auto"`` is torch on a GPU and OpenVINO on a CPU. ``"compile"`` is torch after a minute
-        of compiling.
+        What runs the network; ``"auto"`` is torch on a GPU and OpenVINO on a CPU. ``"compile"`` has torch
+        compile the network first.
     precision : {"float32", "bfloat16"}, optional
-        ``"bfloat16"`` is up to twice as fast where the processor has it, and changes features by about one percent.
+        ``"bfloat16"`` is up to twice as fast where the processor has it, and rounds features to two or three digits.
     batch : int, optional
         How many images the network sees at once; by default what suits the engine.
     """

@@ -18,7 +18,7 @@ class EfficientNetLite0(Backbone):
     engine : {"auto", "openvino", "torch", "compile"}, optional
         What runs the network; ``"auto"`` is torch on a GPU and OpenVINO on a CPU.
     precision : {"float32", "bfloat16"}, optional
-        ``"bfloat16"`` is up to twice as fast where the processor has it, and changes features by about one percent.
+        ``"bfloat16"`` is up to twice as fast where the processor has it, and rounds features to two or three digits.
     batch : int, optional
         How many images the network sees at once; by default what suits the engine.
 
@@ -49,7 +49,7 @@ class Ulisse(Backbone):
     engine : {"auto", "openvino", "torch", "compile"}, optional
         What runs the network; ``"auto"`` is torch on a GPU and OpenVINO on a CPU.
     precision : {"float32", "bfloat16"}, optional
-        ``"bfloat16"`` is up to twice as fast where the processor has it, and changes features by about one percent.
+        ``"bfloat16"`` is up to twice as fast where the processor has it, and rounds features to two or three digits.
     batch : int, optional
         How many images the network sees at once; by default what suits the engine.
 

@@ -239,5 +239,5 @@ def test_a_store_begun_with_one_engine_is_finished_with_another(tmp_path, weight
 @needs_openvino
 def test_parts_side_by_side_say_what_runs_each():
     both = Concat(["efficientnet-lite0", "efficientnet-lite0@0.5", "profiles"])
-    assert both.runs_on().endswith(", numpy")
+    assert both.runs_on().endswith(", astrotl")
     assert Concat([neural.EfficientNetLite0(batch=64), "profiles"]).at_once == 64
