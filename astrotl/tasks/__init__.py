@@ -4,7 +4,6 @@ from astrotl.tasks.agn import Agn
 from astrotl.tasks.anomaly import Anomaly
 from astrotl.tasks.base import Column, Task
 from astrotl.tasks.epochs import Epochs, filter_light_curve
-from astrotl.tasks.labels import align
 from astrotl.tasks.lens import Lens
 from astrotl.tasks.properties import Properties
 from astrotl.tasks.retrieval import Retrieval
@@ -20,6 +19,5 @@ __all__ = [
     "Retrieval",
     "Similar",
     "Task",
-    "align",
     "filter_light_curve",
 ]

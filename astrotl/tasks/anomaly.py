@@ -12,6 +12,7 @@ from astropy.table import Table
 from scipy.special import expit
 
 from astrotl.index import Index
+from astrotl.labels import words
 from astrotl.measures import Measure, area_under_curve, bootstrap, completeness, purity
 from astrotl.tasks import _anomaly_steering
 from astrotl.tasks._anomaly_others import LARGE, nearest_by_index, nearest_others, reader_of
@@ -26,7 +27,6 @@ from astrotl.tasks._anomaly_scores import (
     steering_numbers,
 )
 from astrotl.tasks.base import Column, Task
-from astrotl.tasks.labels import words
 
 __all__ = ["Anomaly"]
 

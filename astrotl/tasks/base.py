@@ -14,8 +14,8 @@ from astropy.table import Table
 from astrotl._params import parameters, plain
 from astrotl.errors import ContractError
 from astrotl.index import Index
+from astrotl.labels import align
 from astrotl.measures import Measure
-from astrotl.tasks.labels import align
 
 __all__ = ["Column", "Task"]
 

@@ -10,6 +10,7 @@ from astropy.table import MaskedColumn, Table
 from scipy import stats
 
 from astrotl.index import Index
+from astrotl.labels import truths, words
 from astrotl.measures import Measure, area_under_curve, bootstrap
 from astrotl.sources.epochs import STACK, split_epoch
 from astrotl.store import FeatureStore
@@ -17,7 +18,6 @@ from astrotl.tables import find_ids
 from astrotl.tasks._epochs_residuals import Series, distances, usual
 from astrotl.tasks._views import views_of
 from astrotl.tasks.base import Column, Task
-from astrotl.tasks.labels import truths, words
 
 __all__ = ["Epochs", "filter_light_curve"]
 

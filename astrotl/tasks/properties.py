@@ -12,6 +12,7 @@ from astropy.table import Table
 
 from astrotl.errors import AstrotlWarning, ContractError
 from astrotl.index import Index
+from astrotl.labels import numbers
 from astrotl.measures import Measure, bias, bootstrap, coverage, scatter, within
 from astrotl.tasks._properties_estimates import (
     KINDS,
@@ -24,7 +25,6 @@ from astrotl.tasks._properties_estimates import (
     space_of,
 )
 from astrotl.tasks.base import Column, Task
-from astrotl.tasks.labels import numbers
 
 __all__ = ["Properties"]
 

@@ -14,13 +14,13 @@ from scipy import stats
 from astrotl import measures
 from astrotl._params import nearest
 from astrotl.index import Index
+from astrotl.labels import as_word, numbers, words
 from astrotl.measures import Measure
 from astrotl.store import FeatureStore
 from astrotl.tasks._retrieval_crowding import Crowd, cross_validated, log_ratio, probability, some_of
 from astrotl.tasks._retrieval_space import Space, unit
 from astrotl.tasks._retrieval_votes import Votes, neighbours_share, votes
 from astrotl.tasks.base import Column, Task
-from astrotl.tasks.labels import as_word, numbers, words
 
 __all__ = ["Retrieval", "is_one_of"]
 

@@ -10,9 +10,9 @@ import numpy as np
 from astropy.table import Table
 
 from astrotl import ExactIndex
+from astrotl.labels import align, words
 from astrotl.measures import area_under_curve, bootstrap, completeness, purity
-from astrotl.tasks import Anomaly, align
-from astrotl.tasks.labels import words
+from astrotl.tasks import Anomaly
 from tests.benchmarks.science.stores import labels_of, reported, store_of
 
 DEFECT = "top100_gan_anomaly"

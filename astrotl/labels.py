@@ -1,4 +1,4 @@
-"""Brings a table of labels to the rows of a store, by the objects' ids."""
+"""Brings a table of labels to the objects of a store or a source, by their ids."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from astropy.table import Column, MaskedColumn, Table
 
 from astrotl.errors import AstrotlWarning
+from astrotl.sources import ImageSource
 from astrotl.store import FeatureStore
 from astrotl.tables import ID_NAMES, find_ids
 
@@ -21,15 +22,15 @@ _TRUTHS = {"true": True, "1": True, "t": True, "yes": True, "false": False, "0":
 __all__ = ["align", "as_word", "numbers", "truths", "words"]
 
 
-def align(labels: Table, store: FeatureStore, id_column: str | None = None) -> Table:
-    """Give the labels a row for each object of the store, in its order, masked where there is none.
+def align(labels: Table, objects: FeatureStore | ImageSource, id_column: str | None = None) -> Table:
+    """Give the labels a row for each object, in the order of these, masked where there is none.
 
     Parameters
     ----------
     labels : `~astropy.table.Table`
         The labels, in any order.
-    store : `~astrotl.FeatureStore`
-        The store.
+    objects : `~astrotl.FeatureStore` or `~astrotl.sources.ImageSource`
+        The objects.
     id_column : str, optional
         The column that holds the ids. By default it is found by what it holds; files' names count as ids without their
         folders and endings.
@@ -38,7 +39,7 @@ def align(labels: Table, store: FeatureStore, id_column: str | None = None) -> T
     --------
     >>> from astropy.table import Table
     >>> from astrotl import FeatureStore
-    >>> from astrotl.tasks import align
+    >>> from astrotl.labels import align
     >>> store = FeatureStore.open_or_create("labels.h5", ["a", "b", "c"], 1, {})
     >>> labels = Table({"file": ["stamps/c.fits", "stamps/a.fits", "stamps/b.fits"], "kind": ["agn", "star", "qso"]})
     >>> print(align(labels, store)["id", "kind"])
@@ -48,24 +49,26 @@ def align(labels: Table, store: FeatureStore, id_column: str | None = None) -> T
       b  qso
       c  agn
     """
-    ids = _ids(labels, store, id_column)
+    known = objects.ids
+    where = objects.path if isinstance(objects, FeatureStore) else "the images"
+    ids = _ids(labels, known, where, id_column)
     row_of = {name: row for row, name in enumerate(ids.tolist())}
     if len(row_of) < len(ids):
         names, counts = np.unique(ids, return_counts=True)
         raise ValueError(
             f"labels: the id {str(names[counts > 1][0])!r} stands more than once; keep one row for each object"
         )
-    rows = np.array([row_of.get(name, -1) for name in store.ids.tolist()])
+    rows = np.array([row_of.get(name, -1) for name in known.tolist()])
     found = int((rows >= 0).sum())
     # Objects without labels are what the labels are for; labels without an object may well be a mistake.
     if found < len(ids):
         warnings.warn(
-            f"{found:,} of the {len(store):,} objects of {store.path} have labels, and {len(ids) - found:,} of the "
+            f"{found:,} of the {len(known):,} objects of {where} have labels, and {len(ids) - found:,} of the "
             f"{len(ids):,} rows of labels have no object",
             AstrotlWarning,
             stacklevel=3,
         )
-    aligned = Table({"id": store.ids})
+    aligned = Table({"id": known})
     for name in labels.colnames:
         # A vector or a position is no label.
         if name != "id" and _is_plain(labels[name]):
@@ -122,8 +125,8 @@ def _column(labels: Table, column: str) -> MaskedColumn:
     return labels[column]
 
 
-def _ids(labels: Table, store: FeatureStore, id_column: str | None) -> np.ndarray:
-    known = set(store.ids.tolist())
+def _ids(labels: Table, objects: np.ndarray, where: str, id_column: str | None) -> np.ndarray:
+    known = set(objects.tolist())
 
     def matches(ids: np.ndarray) -> int:
         return len(known.intersection(ids.tolist()))
@@ -145,10 +148,10 @@ def _ids(labels: Table, store: FeatureStore, id_column: str | None) -> np.ndarra
     if forms:
         best = forms[max(forms)]
         if len(best) > 1:
-            raise ValueError(f"labels: several columns hold ids of {store.path}; name the right one with id_column")
+            raise ValueError(f"labels: several columns hold ids of {where}; name the right one with id_column")
         return np.array(best.pop(), dtype=np.str_)
     raise ValueError(
-        f"labels: no column holds ids of {store.path}, such as {str(store.ids[0])!r}; the columns are "
+        f"labels: no column holds ids of {where}, such as {str(objects[0])!r}; the columns are "
         f"{', '.join(labels.colnames)}"
     )
 

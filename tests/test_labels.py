@@ -7,9 +7,9 @@ from astropy.table import MaskedColumn, Table
 
 from astrotl import ExactIndex, FeatureStore, Similar, Task
 from astrotl.errors import AstrotlWarning
+from astrotl.labels import align, numbers, truths, words
 from astrotl.measures import Measure
-from astrotl.tasks import Column, align
-from astrotl.tasks.labels import numbers, truths, words
+from astrotl.tasks import Column
 
 
 @pytest.fixture

@@ -1,0 +1,6 @@
+"""Learning on top of features: heads, fair splits, and what they reach."""
+
+from astrotl.learn.splits import fraction_of, part
+from astrotl.learn.targets import Target, read_target
+
+__all__ = ["Target", "fraction_of", "part", "read_target"]

@@ -1,0 +1,179 @@
+"""What is to be learned: the labelled objects and their classes or numbers, checked before anything is trained."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from astropy.table import Table
+
+from astrotl._params import nearest
+from astrotl.errors import AstrotlWarning
+from astrotl.labels import align, numbers, words
+from astrotl.sources import ImageSource
+from astrotl.store import FeatureStore
+
+__all__ = ["Target", "read_target"]
+
+_KINDS = ("classes", "numbers")
+#: Whole numbers are classes unless there are more of them than anybody would tell apart.
+_MOST_CLASSES = 20
+#: One to learn from, and one to test with.
+_FEWEST = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """The labelled objects, and what is known of them.
+
+    Parameters
+    ----------
+    column : str
+        The column of the labels.
+    rows : `~numpy.ndarray`
+        The rows of the labelled objects in their store or source, rising.
+    values : `~numpy.ndarray`
+        For each of them the number of its class, or the number itself.
+    classes : tuple of str
+        The names of the classes; empty where numbers are to be learned.
+    groups : `~numpy.ndarray`, optional
+        For each of them the group of objects that are never parted.
+    """
+
+    column: str
+    rows: np.ndarray
+    values: np.ndarray
+    classes: tuple[str, ...] = ()
+    groups: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def select(self, which: np.ndarray) -> Target:
+        """Keep some of the objects."""
+        groups = None if self.groups is None else self.groups[which]
+        return replace(self, rows=self.rows[which], values=self.values[which], groups=groups)
+
+
+def read_target(
+    labels: Table,
+    objects: FeatureStore | ImageSource,
+    column: str,
+    *,
+    kind: str | None = None,
+    classes: Sequence[str] | None = None,
+    groups: str | None = None,
+    id_column: str | None = None,
+) -> Target:
+    """Bring the labels to the objects, and refuse those that nothing can be learned from.
+
+    Parameters
+    ----------
+    labels : `~astropy.table.Table`
+        The labels, in any order; objects without one are left out.
+    objects : `~astrotl.FeatureStore` or `~astrotl.sources.ImageSource`
+        The objects. Those of a store without features are left out.
+    column : str
+        The column to learn.
+    kind : {"classes", "numbers"}, optional
+        What the column holds; by default numbers if it holds fractions, or more than twenty whole numbers.
+    classes : sequence of str, optional
+        The classes to tell apart; objects of others are left out. By default all.
+    groups : str, optional
+        A column of the labels: objects that share its value, such as the images of one galaxy, are never parted.
+    id_column : str, optional
+        The labels' column of ids, if it cannot be found.
+    """
+    if kind is not None and kind not in _KINDS:
+        raise ValueError(f"kind: must be one of {', '.join(_KINDS)}, got {kind!r}")
+    if kind == "numbers" and classes is not None:
+        raise ValueError("classes: go with classes, not with numbers")
+    for name in (column, groups):
+        if name is not None and name not in labels.colnames:
+            raise ValueError(
+                f"column: the labels have no {name!r}{nearest(name, labels.colnames)}; they have "
+                f"{', '.join(labels.colnames)}"
+            )
+    aligned = align(labels, objects, id_column)
+    usable = np.ones(len(aligned), dtype=bool)
+    if isinstance(objects, FeatureStore):
+        usable[:] = False
+        usable[objects.done()] = True
+    if column not in aligned.colnames or (groups is not None and groups not in aligned.colnames):
+        raise ValueError(
+            f"column: {column!r} and the groups must hold one word or number each, not vectors or positions"
+        )
+    if (kind or ("classes" if classes is not None else _kind(aligned[column]))) == "numbers":
+        target = _numbers(aligned, column, usable)
+    else:
+        target = _classes(aligned, column, usable, classes)
+    if groups is None:
+        return target
+    return replace(target, groups=_groups(aligned, groups, target.rows))
+
+
+def _kind(column: np.ma.MaskedArray) -> str:
+    """Say what a column holds: fractions and many whole numbers are numbers, all else are classes."""
+    known = np.ma.asarray(column).compressed()
+    if known.dtype.kind == "f":
+        known = known[np.isfinite(known)]
+    if known.dtype.kind not in "fiu":
+        return "classes"
+    whole = bool((known == np.round(known)).all())
+    return "classes" if whole and len(np.unique(known)) <= _MOST_CLASSES else "numbers"
+
+
+def _numbers(aligned: Table, column: str, usable: np.ndarray) -> Target:
+    known = numbers(aligned, column)
+    rows = np.flatnonzero(usable & np.isfinite(known))
+    if len(rows) < 2 * _FEWEST or np.ptp(known[rows]) == 0:
+        raise ValueError(
+            f"column: {column!r} is known for {len(rows)} of the {len(aligned):,} objects, with "
+            f"{len(np.unique(known[rows]))} different values; nothing can be learned from so few"
+        )
+    return Target(column, rows, known[rows])
+
+
+def _classes(aligned: Table, column: str, usable: np.ndarray, wanted: Sequence[str] | None) -> Target:
+    known = words(aligned, column)
+    known[~usable] = ""
+    names, counts = np.unique(known[known != ""], return_counts=True)
+    members = dict(zip(names.tolist(), counts.tolist(), strict=True))
+    for name in wanted or ():
+        if name not in members:
+            raise ValueError(
+                f"classes: no object with an image is {name!r}{nearest(name, members)}; {column} holds "
+                f"{', '.join(members) or 'nothing'}"
+            )
+    chosen = tuple(members) if wanted is None else tuple(dict.fromkeys(wanted))
+    small = [name for name in chosen if members[name] < _FEWEST]
+    if small:
+        warnings.warn(
+            f"{column}: {len(small)} classes have one member only and are left out: {', '.join(small[:5])}",
+            AstrotlWarning,
+            stacklevel=4,
+        )
+    chosen = tuple(name for name in chosen if name not in small)
+    if len(chosen) < 2:
+        raise ValueError(
+            f"column: {column!r} has {len(chosen)} classes with {_FEWEST} or more members"
+            f"{f' ({chosen[0]})' if chosen else ''}; two are needed to tell apart"
+        )
+    if len(chosen) > len(known[known != ""]) / 2:
+        raise ValueError(
+            f"column: {column!r} has {len(chosen)} classes for {len(known[known != '']):,} objects; is it the one?"
+        )
+    rows = np.flatnonzero(np.isin(known, chosen))
+    number_of = {name: number for number, name in enumerate(chosen)}
+    return Target(column, rows, np.array([number_of[name] for name in known[rows].tolist()]), chosen)
+
+
+def _groups(aligned: Table, name: str, rows: np.ndarray) -> np.ndarray:
+    """Number the groups; an object whose group is not known is one by itself."""
+    found = words(aligned, name)[rows]
+    alone = np.flatnonzero(found == "")
+    numbered = np.unique(found, return_inverse=True)[1]
+    numbered[alone] = numbered.max(initial=0) + 1 + np.arange(len(alone))
+    return numbered
