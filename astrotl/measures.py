@@ -11,14 +11,23 @@ from scipy import stats
 
 __all__ = [
     "Measure",
+    "accuracy",
     "area_under_curve",
     "average_precision",
     "bias",
     "bootstrap",
+    "brier",
+    "calibration_error",
     "completeness",
+    "confusion",
     "coverage",
+    "explained",
+    "f1",
     "lift",
+    "macro_f1",
+    "precision",
     "purity",
+    "recall",
     "scatter",
     "within",
 ]
@@ -129,6 +138,127 @@ def coverage(true: npt.ArrayLike, low: npt.ArrayLike, high: npt.ArrayLike) -> fl
     """Which fraction of the true values lies within their intervals."""
     values = np.asarray(true)
     return float(np.mean((values >= np.asarray(low)) & (values <= np.asarray(high))))
+
+
+def explained(true: npt.ArrayLike, estimated: npt.ArrayLike) -> float:
+    """Which share of the spread of the true values is explained: one minus scatter² over variance, known as R².
+
+    >>> explained([1, 2, 3], [1, 2, 4])
+    0.5
+    """
+    values = np.asarray(true, dtype=float)
+    spread = np.sum((values - values.mean()) ** 2) if len(values) else 0.0
+    return float(1 - np.sum(_residuals(true, estimated) ** 2) / spread) if spread > 0 else np.nan
+
+
+def accuracy(true: npt.ArrayLike, said: npt.ArrayLike) -> float:
+    """Which fraction of the objects is said to be what it is.
+
+    >>> accuracy(["star", "star", "galaxy"], ["star", "galaxy", "galaxy"]).__round__(3)
+    0.667
+    """
+    right = np.asarray(true) == np.asarray(said)
+    return float(right.mean()) if len(right) else np.nan
+
+
+def precision(true: npt.ArrayLike, said: npt.ArrayLike, of: Any) -> float:
+    """Which fraction of those said to be of a class is of it: the purity of the class.
+
+    >>> precision(["star", "star", "galaxy"], ["star", "galaxy", "galaxy"], of="galaxy")
+    0.5
+    """
+    of_it, said_so = np.asarray(true) == of, np.asarray(said) == of
+    return float(of_it[said_so].mean()) if said_so.any() else np.nan
+
+
+def recall(true: npt.ArrayLike, said: npt.ArrayLike, of: Any) -> float:
+    """Which fraction of a class is said to be of it: the completeness of the class.
+
+    >>> recall(["star", "star", "galaxy"], ["star", "galaxy", "galaxy"], of="star")
+    0.5
+    """
+    return precision(said, true, of)
+
+
+def f1(true: npt.ArrayLike, said: npt.ArrayLike, of: Any) -> float:
+    """The harmonic mean of a class's precision and recall; zero where none is said rightly.
+
+    >>> f1(["star", "star", "galaxy"], ["star", "galaxy", "galaxy"], of="star").__round__(3)
+    0.667
+    """
+    of_it, said_so = np.asarray(true) == of, np.asarray(said) == of
+    count = of_it.sum() + said_so.sum()
+    return float(2 * (of_it & said_so).sum() / count) if count else np.nan
+
+
+def macro_f1(true: npt.ArrayLike, said: npt.ArrayLike) -> float:
+    """The mean of `f1` over the classes that are there, so that a rare class counts as much as a frequent one.
+
+    >>> macro_f1(["star", "star", "galaxy"], ["star", "galaxy", "galaxy"]).__round__(3)
+    0.667
+    """
+    classes, of_it = np.unique(np.asarray(true), return_inverse=True)
+    if not len(classes):
+        return np.nan
+    places = {name: number for number, name in enumerate(classes.tolist())}
+    # What is said and is none of the classes gets a place of its own, behind the others.
+    said_so = np.array([places.get(name, len(classes)) for name in np.asarray(said).tolist()])
+    right = np.bincount(of_it[of_it == said_so], minlength=len(classes))
+    counts = np.bincount(of_it, minlength=len(classes)) + np.bincount(said_so, minlength=len(classes))[: len(classes)]
+    return float(np.mean(2 * right / counts))
+
+
+def confusion(true: npt.ArrayLike, said: npt.ArrayLike, classes: npt.ArrayLike) -> np.ndarray:
+    """Count what each class (a row) is said to be (a column).
+
+    >>> confusion(["star", "star", "galaxy"], ["star", "galaxy", "galaxy"], ["star", "galaxy"])
+    array([[1, 1],
+           [0, 1]])
+    """
+    names = np.asarray(classes).tolist()
+    places = {name: number for number, name in enumerate(names)}
+    values = [*np.asarray(true).tolist(), *np.asarray(said).tolist()]
+    foreign = sorted({str(value) for value in values if value not in places})
+    if foreign:
+        raise ValueError(f"classes: have no {foreign[0]!r}, only {', '.join(map(repr, names))}")
+    rows, columns = np.array([places[value] for value in values], dtype=int).reshape(2, -1)
+    return np.bincount(rows * len(names) + columns, minlength=len(names) ** 2).reshape(len(names), len(names))
+
+
+def calibration_error(probability: npt.ArrayLike, right: npt.ArrayLike, bins: int = 10) -> float:
+    """How far from the truth the probabilities are, in the mean: |promised - right| in bins of probability.
+
+    Parameters
+    ----------
+    probability : array_like
+        How sure each answer was, between 0 and 1.
+    right : array_like of bool
+        Whether it was right.
+    bins : int, optional
+        How many bins of equal width; one without objects does not count.
+
+    Examples
+    --------
+    >>> from astrotl.measures import calibration_error
+    >>> calibration_error([0.75, 0.75, 0.75, 0.75], [True, True, False, False])
+    0.25
+    """
+    sure = np.asarray(probability, dtype=float)
+    if not len(sure):
+        return np.nan
+    place = np.clip((sure * bins).astype(int), 0, bins - 1)
+    return float(np.abs(np.bincount(place, sure - np.asarray(right, dtype=bool))).sum() / len(sure))
+
+
+def brier(probabilities: npt.ArrayLike, true_index: npt.ArrayLike) -> float:
+    """The squared distance of the probabilities from the truth, summed over classes: 0 at best, 2 at worst.
+
+    >>> brier([[0.5, 0.5], [1.0, 0.0]], [0, 0])
+    0.25
+    """
+    given = np.asarray(probabilities, dtype=float)
+    truth = np.eye(given.shape[1])[np.asarray(true_index, dtype=int)]
+    return float(np.mean(np.sum((given - truth) ** 2, axis=1))) if len(given) else np.nan
 
 
 def _ranked(score: npt.ArrayLike, positive: npt.ArrayLike) -> np.ndarray:
