@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import threading
 from abc import abstractmethod
@@ -76,6 +77,10 @@ class Backbone(Extractor):
     def at_once(self) -> int:  # type: ignore[override]
         """As many images as the engine takes at once."""
         return self._engine.batch
+
+    def module(self) -> torch.nn.Module:
+        """Give a copy of the network to work with in torch: images from 0 to 1 in, pooled features out."""
+        return copy.deepcopy(self._network)
 
     def signature(self) -> dict[str, Any]:
         """Say in JSON what decides the features: the weights and the precision among it.

@@ -59,6 +59,17 @@ def test_features_do_not_depend_on_the_batch(batch):
     assert difference(few, whole) < 1e-5
 
 
+def test_the_network_is_given_out_as_a_copy(batch):
+    made = neural.EfficientNetLite0(engine="torch")
+    images = torch.from_numpy(batch.data[:2])
+    with torch.inference_mode():
+        assert difference(made.module()(images).numpy(), made.extract(batch.select([0, 1]))) < 1e-5
+    before = made.signature()
+    torch.nn.init.zeros_(made.module().network.conv_stem.weight)
+    assert neural.EfficientNetLite0(engine="torch").signature() == before
+    assert made.module().network.conv_stem.weight.abs().sum() > 0
+
+
 def test_an_extractor_travels_as_a_recipe():
     made = neural.EfficientNetLite0(engine="torch")
     assert made.dim == 1280
