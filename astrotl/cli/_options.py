@@ -1,4 +1,4 @@
-"""What several commands share: the options --config and --debug, progress bars, the images behind a store."""
+"""What several commands share: --config and --debug, how images are read, progress bars, the images of a store."""
 
 from __future__ import annotations
 
@@ -74,6 +74,32 @@ def comma_list(_context: click.Context, _parameter: click.Parameter, text: Any) 
         return None
     words = text.split(",") if isinstance(text, str) else text
     return tuple(word.strip() for word in words if word.strip())
+
+
+def source_options(function: F) -> F:
+    """Add INPUT... and how it is read to a command, which hands them on to `open_inputs`."""
+    options = (
+        click.argument("inputs", nargs=-1, required=True, metavar="INPUT..."),
+        click.option("--catalog", metavar="TABLE", help="Positions to cut out of the inputs, which are then mosaics."),
+        click.option("--bands", callback=comma_list, metavar="g,r,i", help="The bands to read, in this order."),
+        click.option(
+            "--size", metavar="PIXELS|ANGLE", help='Width and height of the images: 64, or for mosaics "30 arcsec".'
+        ),
+        click.option("--id-column", metavar="NAME", help="The catalogue's column of ids, if its name is unusual."),
+        click.option(
+            "--stack", metavar="median|mean|EPOCH", help="Objects on many dates: how, or which date, their stack is."
+        ),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def open_inputs(inputs: tuple[str, ...], **options: Any) -> ImageSource:
+    """Open what `source_options` brought."""
+    from astrotl.sources import open_source, parse_inputs
+
+    return open_source(parse_inputs(inputs), **options)
 
 
 def images_of(store: FeatureStore) -> ImageSource:

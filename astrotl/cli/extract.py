@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import click
 
-from astrotl.cli._options import bar, comma_list, shared_options
+from astrotl.cli._options import bar, open_inputs, shared_options, source_options
 
 
 @click.command()
-@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option("-o", "--output", default="features.h5", show_default=True, help="The feature store.")
-@click.option("--catalog", metavar="TABLE", help="Positions to cut out of the inputs, which are then mosaics.")
-@click.option("--bands", callback=comma_list, metavar="g,r,i", help="The bands to read, in this order.")
-@click.option("--size", metavar="PIXELS|ANGLE", help='Width and height of the images: 64, or for mosaics "30 arcsec".')
-@click.option("--id-column", metavar="NAME", help="The catalogue's column of ids, if its name is unusual.")
-@click.option("--stack", metavar="median|mean|EPOCH", help="Objects on many dates: how, or which date, their stack is.")
+@source_options
 @click.option("--extractor", default="efficientnet-lite0", show_default=True, help='See "astrotl extractors".')
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A parameter of the extractor.")
 @click.option("--step", "steps", multiple=True, metavar="NAME:KEY=VALUE,...", help="A preprocessing step, in order.")
@@ -25,19 +21,14 @@ from astrotl.cli._options import bar, comma_list, shared_options
 @click.option("--overwrite", is_flag=True, help="Start anew if the store exists.")
 @shared_options
 def extract(
-    inputs: tuple[str, ...],
     output: str,
-    catalog: str | None,
-    bands: tuple[str, ...] | None,
-    size: str | int | None,
-    id_column: str | None,
-    stack: str | None,
     extractor: str,
     settings: tuple[str, ...],
     steps: tuple[str, ...],
     workers: int | None,
     block: int,
     overwrite: bool,
+    **images: Any,
 ) -> None:
     """Turn images into features.
 
@@ -66,12 +57,9 @@ def extract(
     from astrotl._params import parse_call, parse_settings
     from astrotl.extract import extract_features, make_extractor
     from astrotl.preprocess import make_step
-    from astrotl.sources import open_source, parse_inputs
 
     plan = [make_step(*parse_call(step)) for step in steps] or None
-    source = open_source(
-        parse_inputs(inputs), catalog=catalog, bands=bands, size=size, id_column=id_column, stack=stack
-    )
+    source = open_inputs(**images)
     made = make_extractor(extractor, parse_settings(settings))
     click.echo(f"{len(source):,} objects in the bands {', '.join(source.channels)}", err=True)
     started = time.perf_counter()
