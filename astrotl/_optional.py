@@ -1,4 +1,4 @@
-"""What to say when an optional package is missing.
+"""Which packages are installed, and what to say when an optional one is missing.
 
 Which extra brings a package is read from astrotl's own metadata, so the advice cannot go stale.
 """
@@ -6,6 +6,7 @@ Which extra brings a package is read from astrotl's own metadata, so the advice 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from importlib import metadata
 
 from astrotl.errors import MissingDependencyError
@@ -28,3 +29,14 @@ def missing_dependency(error: ModuleNotFoundError, who: str) -> MissingDependenc
     extra = extra_of(package)
     remedy = f'pip install "astrotl[{extra}]"' if extra else f"pip install {package}"
     return MissingDependencyError(f"{who} needs the package {package}, which is not installed: {remedy}", name=package)
+
+
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """Give the versions of those packages that are installed."""
+    installed = {}
+    for package in packages:
+        try:
+            installed[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return installed

@@ -64,6 +64,23 @@ def tuples(value: Any) -> Any:
     return tuple(tuples(item) for item in value) if isinstance(value, list) else value
 
 
+def difference(path: str, old: Any, new: Any) -> tuple[str, str, str]:
+    """Walk down two values of JSON to the first that differs: where it stands, and both.
+
+    >>> difference("steps", [{"size": 64}], [{"size": 48}])
+    ('steps[0].size', '64', '48')
+    """
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted({*old, *new}):
+            if old.get(key) != new.get(key):
+                return difference(f"{path}.{key}", old.get(key), new.get(key))
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for number, (a, b) in enumerate(zip(old, new, strict=True)):
+            if a != b:
+                return difference(f"{path}[{number}]", a, b)
+    return path, json.dumps(old), json.dumps(new)
+
+
 class Recipe:
     """An object that is pickled as its class and parameters, and rebuilt at most once in a process."""
 

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
-from importlib import metadata
 from typing import Any
 
 import numpy as np
 
 from astrotl import plugins
+from astrotl._optional import versions
 from astrotl._params import construct
 from astrotl._threads import threads
 from astrotl.errors import AstrotlWarning, ImageError, StoreMismatchError
@@ -269,18 +269,12 @@ def _are_contiguous(rows: np.ndarray) -> bool:
 
 
 def _provenance(source: ImageSource, steps: Sequence[Step], extractor: Extractor) -> dict[str, Any]:
-    installed = {}
-    for package in _VERSIONS:
-        try:
-            installed[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
     return {
         "source": source.signature(),
         "steps": [step_signature(step) for step in steps],
         "extractor": extractor.signature(),
         "origin": source.origin,
-        "versions": installed,
+        "versions": versions(_VERSIONS),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 

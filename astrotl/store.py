@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from astropy.table import Table
 
-from astrotl._params import nearest
+from astrotl._params import difference, nearest
 from astrotl.errors import StoreError, StoreMismatchError
 
 try:
@@ -235,7 +235,7 @@ class FeatureStore:
         for key in COMPARED:
             here, there = self.provenance.get(key), json.loads(json.dumps(provenance.get(key)))
             if here != there:
-                path, old, new = _difference(key, here, there)
+                path, old, new = difference(key, here, there)
                 raise StoreMismatchError(f"{self.path}: was made with {path} = {old}, not {new}; {remedy}")
         if len(ids) != len(self.ids) or (ids != self.ids).any():
             raise StoreMismatchError(
@@ -344,19 +344,6 @@ def _keep_reasons(dataset: h5py.Dataset, failed: Mapping[int, str]) -> None:
         if len(text) > _REASON_BYTES:
             text = text[:100] + b"..." + text[-(_REASON_BYTES - 103) :]
         dataset[slot] = (row + 1, text)
-
-
-def _difference(path: str, old: Any, new: Any) -> tuple[str, str, str]:
-    """Walk down to the first value that differs."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in sorted({*old, *new}):
-            if old.get(key) != new.get(key):
-                return _difference(f"{path}.{key}", old.get(key), new.get(key))
-    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        for number, (a, b) in enumerate(zip(old, new, strict=True)):
-            if a != b:
-                return _difference(f"{path}[{number}]", a, b)
-    return path, json.dumps(old), json.dumps(new)
 
 
 def _why(path: str, error: OSError) -> str:
