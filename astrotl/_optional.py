@@ -13,6 +13,9 @@ from astrotl.errors import MissingDependencyError
 
 _REQUIREMENT = re.compile(r"^([A-Za-z0-9._-]+).*extra == ['\"]([\w-]+)['\"]")
 
+#: Where a distribution is not called like the package that it brings.
+_DISTRIBUTIONS = {"sklearn": "scikit-learn", "umap": "umap-learn"}
+
 
 def extra_of(package: str) -> str | None:
     """Name the extra of astrotl that brings ``package``; None if none does."""
@@ -26,6 +29,7 @@ def extra_of(package: str) -> str | None:
 def missing_dependency(error: ModuleNotFoundError, who: str) -> MissingDependencyError:
     """Turn a failed import into advice on what to install."""
     package = (error.name or "").partition(".")[0]
+    package = _DISTRIBUTIONS.get(package, package)
     extra = extra_of(package)
     remedy = f'pip install "astrotl[{extra}]"' if extra else f"pip install {package}"
     return MissingDependencyError(f"{who} needs the package {package}, which is not installed: {remedy}", name=package)

@@ -10,6 +10,7 @@ import click
 from astrotl.cli.demo import demo
 from astrotl.cli.extract import extract
 from astrotl.cli.index import index
+from astrotl.cli.map import feature_map
 from astrotl.cli.run import run
 from astrotl.cli.show import extractors, info, plugins, tasks
 from astrotl.errors import AstrotlError, AstrotlWarning
@@ -32,7 +33,7 @@ def cli() -> None:
     """
 
 
-for command in (demo, extract, index, run, info, tasks, extractors, plugins):
+for command in (demo, extract, index, run, feature_map, info, tasks, extractors, plugins):
     cli.add_command(command)
 
 

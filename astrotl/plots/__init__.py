@@ -5,6 +5,7 @@ from astrotl.plots.comparing import compared
 from astrotl.plots.epochs import epoch_timelines
 from astrotl.plots.gallery import gallery, rgb
 from astrotl.plots.learning import classified, estimated
+from astrotl.plots.maps import feature_map
 from astrotl.plots.properties import properties
 from astrotl.plots.retrieval import retrieved
 
@@ -14,6 +15,7 @@ __all__ = [
     "compared",
     "epoch_timelines",
     "estimated",
+    "feature_map",
     "gallery",
     "properties",
     "retrieved",
