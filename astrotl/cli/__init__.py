@@ -8,6 +8,7 @@ import warnings
 import click
 
 from astrotl.cli.demo import demo
+from astrotl.cli.explain import explain
 from astrotl.cli.extract import extract
 from astrotl.cli.index import index
 from astrotl.cli.map import feature_map
@@ -33,7 +34,7 @@ def cli() -> None:
     """
 
 
-for command in (demo, extract, index, run, feature_map, info, tasks, extractors, plugins):
+for command in (demo, extract, index, run, feature_map, explain, info, tasks, extractors, plugins):
     cli.add_command(command)
 
 

@@ -3,6 +3,7 @@
 from astrotl.plots.anomaly import anomalies
 from astrotl.plots.comparing import compared
 from astrotl.plots.epochs import epoch_timelines
+from astrotl.plots.explained import explained
 from astrotl.plots.gallery import gallery, rgb
 from astrotl.plots.learning import classified, estimated
 from astrotl.plots.maps import feature_map
@@ -15,6 +16,7 @@ __all__ = [
     "compared",
     "epoch_timelines",
     "estimated",
+    "explained",
     "feature_map",
     "gallery",
     "properties",
