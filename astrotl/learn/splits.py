@@ -42,11 +42,14 @@ def part(target: Target, share: float, seed: int = 0) -> tuple[np.ndarray, np.nd
     if not 0 < share < 1:
         raise ValueError(f"share: must lie between 0 and 1, got {share}")
     strata = _strata(target)
-    wanted = np.maximum(1, np.round(share * np.bincount(strata))).astype(int)
-    chosen = _drawn(target, wanted, seed)
-    if chosen.all() or len(np.unique(strata[~chosen])) < len(wanted):
+    counts = np.bincount(strata)
+    # The first part, too, needs one of each.
+    wanted = np.clip(np.round(share * counts), 1, counts - 1).astype(int)
+    chosen = _drawn(target, strata, wanted, counts - 1, seed)
+    if min(len(np.unique(strata[side])) for side in (chosen, ~chosen)) < len(counts):
+        what = "class" if target.classes else "range of values"
         raise ValueError(
-            f"groups: they tie the {len(target)} labelled objects so tightly that some class of {target.column!r} "
+            f"groups: they tie the {len(target):,} labelled objects so tightly that some {what} of {target.column!r} "
             "would stand on one side only"
         )
     return np.flatnonzero(~chosen), np.flatnonzero(chosen)
@@ -67,14 +70,25 @@ def fraction_of(target: Target, among: np.ndarray, fraction: float, seed: int = 
         How many of them, above 0 and up to 1.
     seed : int, optional
         The seed of the draw.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astrotl.learn import Target, fraction_of, part
+    >>> target = Target("mass", np.arange(40), np.linspace(9, 12, 40))
+    >>> learn, test = part(target, 0.25)
+    >>> len(fraction_of(target, learn, 1.0)), len(fraction_of(target, learn, 0.2))
+    (30, 5)
     """
     if not 0 < fraction <= 1:
         raise ValueError(f"fraction: must be above 0 and at most 1, got {fraction}")
     if fraction == 1:
         return among
     some = target.select(among)
-    wanted = np.maximum(1, np.round(fraction * np.bincount(_strata(some)))).astype(int)
-    return among[_drawn(some, wanted, seed)]
+    strata = _strata(some)
+    counts = np.bincount(strata)
+    wanted = np.maximum(1, np.round(fraction * counts)).astype(int)
+    return among[_drawn(some, strata, wanted, counts, seed)]
 
 
 def _strata(target: Target) -> np.ndarray:
@@ -86,31 +100,37 @@ def _strata(target: Target) -> np.ndarray:
     return ranks * bins // len(target)
 
 
-def _drawn(some: Target, wanted: np.ndarray, seed: int) -> np.ndarray:
+def _drawn(target: Target, strata: np.ndarray, wanted: np.ndarray, most: np.ndarray, seed: int) -> np.ndarray:
     """Draw objects, or whole groups of them, until each stratum has what it wants."""
-    strata = _strata(some)
     rng = np.random.default_rng(seed)
-    if some.groups is not None:
-        return _drawn_groups(strata, np.unique(some.groups, return_inverse=True)[1], wanted, rng)
-    order = rng.permutation(len(some))
+    if target.groups is not None:
+        return _drawn_groups(strata, np.unique(target.groups, return_inverse=True)[1], wanted, most, rng)
+    order = rng.permutation(len(target))
     order = order[np.argsort(strata[order], kind="stable")]
     starts = np.concatenate([[0], np.cumsum(np.bincount(strata))[:-1]])
-    chosen = np.zeros(len(some), dtype=bool)
-    chosen[order] = np.arange(len(some)) - starts[strata[order]] < wanted[strata[order]]
+    chosen = np.zeros(len(target), dtype=bool)
+    chosen[order] = np.arange(len(target)) - starts[strata[order]] < wanted[strata[order]]
     return chosen
 
 
-def _drawn_groups(strata: np.ndarray, groups: np.ndarray, wanted: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Draw whole groups: the first of a stratum in any case, others where they do not overfill one."""
-    members = np.argsort(groups, kind="stable")
-    starts = np.searchsorted(groups[members], np.arange(groups.max() + 2))
-    chosen = np.zeros(len(strata), dtype=bool)
-    left = wanted.copy()
-    for group in rng.permutation(groups.max() + 1):
-        own = members[starts[group] : starts[group + 1]]
-        counts = np.bincount(strata[own], minlength=len(wanted))
-        room = np.where(left == wanted, np.maximum(left, counts), left)
-        if (left[counts > 0] > 0).all() and (counts <= room).all():
-            chosen[own] = True
-            left -= counts
+def _drawn_groups(
+    strata: np.ndarray, groups: np.ndarray, wanted: np.ndarray, most: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Draw whole groups that overfill no stratum; one that would stay empty gets its smallest group all the same."""
+    counts = np.zeros((groups.max() + 1, len(wanted)), dtype=int)
+    np.add.at(counts, (groups, strata), 1)
+    order = rng.permutation(len(counts))
+    taken = np.zeros(len(counts), dtype=bool)
+    filled = np.zeros(len(wanted), dtype=int)
+    for group in order:
+        if (filled + counts[group] <= wanted).all():
+            taken[group] = True
+            filled += counts[group]
+    for stratum in range(len(wanted)):
+        able = order[~taken[order] & (counts[order, stratum] > 0) & (filled + counts[order] <= most).all(axis=1)]
+        if not filled[stratum] and len(able):
+            group = able[np.argmin(counts[able].sum(axis=1))]
+            taken[group] = True
+            filled += counts[group]
+    chosen: np.ndarray = taken[groups]
     return chosen

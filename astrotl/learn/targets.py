@@ -11,7 +11,7 @@ from astropy.table import Table
 
 from astrotl._params import nearest
 from astrotl.errors import AstrotlWarning
-from astrotl.labels import align, numbers, words
+from astrotl.labels import align, as_word, numbers, words
 from astrotl.sources import ImageSource
 from astrotl.store import FeatureStore
 
@@ -85,30 +85,48 @@ def read_target(
         A column of the labels: objects that share its value, such as the images of one galaxy, are never parted.
     id_column : str, optional
         The labels' column of ids, if it cannot be found.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from astrotl import simulate
+    >>> from astrotl.learn import read_target
+    >>> from astrotl.sources import ArraySource
+    >>> batch, truth = simulate.stamps(6, kinds=("spiral", "elliptical"), seed=1)
+    >>> target = read_target(truth, ArraySource(batch.data, ids=batch.ids), "kind")
+    >>> target.classes, target.values.tolist()
+    (('elliptical', 'spiral'), [1, 0, 1, 0, 1, 0])
     """
     if kind is not None and kind not in _KINDS:
         raise ValueError(f"kind: must be one of {', '.join(_KINDS)}, got {kind!r}")
     if kind == "numbers" and classes is not None:
         raise ValueError("classes: go with classes, not with numbers")
-    for name in (column, groups):
+    for argument, name in (("column", column), ("groups", groups)):
         if name is not None and name not in labels.colnames:
             raise ValueError(
-                f"column: the labels have no {name!r}{nearest(name, labels.colnames)}; they have "
+                f"{argument}: the labels have no {name!r}{nearest(name, labels.colnames)}; they have "
                 f"{', '.join(labels.colnames)}"
             )
     aligned = align(labels, objects, id_column)
+    for argument, name in (("column", column), ("groups", groups)):
+        if name is not None and name not in aligned.colnames:
+            raise ValueError(f"{argument}: {name!r} must hold one word or number each, not vectors or positions")
     usable = np.ones(len(aligned), dtype=bool)
     if isinstance(objects, FeatureStore):
-        usable[:] = False
-        usable[objects.done()] = True
-    if column not in aligned.colnames or (groups is not None and groups not in aligned.colnames):
-        raise ValueError(
-            f"column: {column!r} and the groups must hold one word or number each, not vectors or positions"
-        )
+        usable[objects.missing()] = False
     if (kind or ("classes" if classes is not None else _kind(aligned[column]))) == "numbers":
-        target = _numbers(aligned, column, usable)
+        values = numbers(aligned, column)
+        known, target = np.isfinite(values), _numbers(values, usable, column)
     else:
-        target = _classes(aligned, column, usable, classes)
+        said = words(aligned, column)
+        known, target = said != "", _classes(said, usable, column, classes)
+    lost = int((known & ~usable).sum())
+    if lost:
+        warnings.warn(
+            f"{lost:,} of the {int(known.sum()):,} labelled objects have no features and are left out",
+            AstrotlWarning,
+            stacklevel=2,
+        )
     if groups is None:
         return target
     return replace(target, groups=_groups(aligned, groups, target.rows))
@@ -125,49 +143,48 @@ def _kind(column: np.ma.MaskedArray) -> str:
     return "classes" if whole and len(np.unique(known)) <= _MOST_CLASSES else "numbers"
 
 
-def _numbers(aligned: Table, column: str, usable: np.ndarray) -> Target:
-    known = numbers(aligned, column)
-    rows = np.flatnonzero(usable & np.isfinite(known))
-    if len(rows) < 2 * _FEWEST or np.ptp(known[rows]) == 0:
+def _numbers(values: np.ndarray, usable: np.ndarray, column: str) -> Target:
+    rows = np.flatnonzero(usable & np.isfinite(values))
+    different = len(np.unique(values[rows]))
+    if len(rows) < 2 * _FEWEST or different < 2:
         raise ValueError(
-            f"column: {column!r} is known for {len(rows)} of the {len(aligned):,} objects, with "
-            f"{len(np.unique(known[rows]))} different values; nothing can be learned from so few"
+            f"column: {column!r} is known for {len(rows):,} of the {len(values):,} objects, with {different:,} "
+            f"different values; {2 * _FEWEST} objects and two values are the least to learn from"
         )
-    return Target(column, rows, known[rows])
+    return Target(column, rows, values[rows])
 
 
-def _classes(aligned: Table, column: str, usable: np.ndarray, wanted: Sequence[str] | None) -> Target:
-    known = words(aligned, column)
-    known[~usable] = ""
-    names, counts = np.unique(known[known != ""], return_counts=True)
+def _classes(said: np.ndarray, usable: np.ndarray, column: str, wanted: Sequence[str] | None) -> Target:
+    names, counts = np.unique(said[usable & (said != "")], return_counts=True)
     members = dict(zip(names.tolist(), counts.tolist(), strict=True))
-    for name in wanted or ():
+    asked = list(members) if wanted is None else list(dict.fromkeys(as_word(name) for name in wanted))
+    for name in asked:
         if name not in members:
             raise ValueError(
-                f"classes: no object with an image is {name!r}{nearest(name, members)}; {column} holds "
+                f"classes: no object is {name!r}{nearest(name, members)}; {column} holds "
                 f"{', '.join(members) or 'nothing'}"
             )
-    chosen = tuple(members) if wanted is None else tuple(dict.fromkeys(wanted))
-    small = [name for name in chosen if members[name] < _FEWEST]
-    if small:
-        warnings.warn(
-            f"{column}: {len(small)} classes have one member only and are left out: {', '.join(small[:5])}",
-            AstrotlWarning,
-            stacklevel=4,
+    chosen = tuple(name for name in asked if members[name] >= _FEWEST)
+    if len(asked) > max(_MOST_CLASSES, sum(members.values()) / 3):
+        raise ValueError(
+            f"column: {column!r} has {len(asked):,} classes for {sum(members.values()):,} objects; does it hold names?"
         )
-    chosen = tuple(name for name in chosen if name not in small)
     if len(chosen) < 2:
         raise ValueError(
             f"column: {column!r} has {len(chosen)} classes with {_FEWEST} or more members"
             f"{f' ({chosen[0]})' if chosen else ''}; two are needed to tell apart"
         )
-    if len(chosen) > len(known[known != ""]) / 2:
-        raise ValueError(
-            f"column: {column!r} has {len(chosen)} classes for {len(known[known != '']):,} objects; is it the one?"
+    small = [name for name in asked if members[name] < _FEWEST]
+    if small:
+        warnings.warn(
+            f"{column}: {len(small):,} classes have one member only and are left out: {', '.join(small[:5])}"
+            f"{', ...' if len(small) > 5 else ''}",
+            AstrotlWarning,
+            stacklevel=3,
         )
-    rows = np.flatnonzero(np.isin(known, chosen))
     number_of = {name: number for number, name in enumerate(chosen)}
-    return Target(column, rows, np.array([number_of[name] for name in known[rows].tolist()]), chosen)
+    rows = np.flatnonzero(usable & np.isin(said, chosen))
+    return Target(column, rows, np.array([number_of[name] for name in said[rows].tolist()]), chosen)
 
 
 def _groups(aligned: Table, name: str, rows: np.ndarray) -> np.ndarray:
