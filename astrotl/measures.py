@@ -227,7 +227,7 @@ def confusion(true: npt.ArrayLike, said: npt.ArrayLike, classes: npt.ArrayLike) 
 
 
 def calibration_error(probability: npt.ArrayLike, right: npt.ArrayLike, bins: int = 10) -> float:
-    """How far from the truth the probabilities are, in the mean: |promised - right| in bins of probability.
+    """How far probabilities are from the truth: the mean difference of promised and right, in bins of probability.
 
     Parameters
     ----------
