@@ -16,7 +16,7 @@ def threads(workers: int | None) -> Iterator[ThreadPoolExecutor]:
     if workers is not None and workers < 1:
         raise ValueError(f"workers: must be 1 or more, got {workers}")
     count = workers or _cores() + 1
-    with _algebra, ThreadPoolExecutor(count, thread_name_prefix="astrotl") as pool:
+    with algebra, ThreadPoolExecutor(count, thread_name_prefix="astrotl") as pool:
         yield pool
 
 
@@ -29,7 +29,7 @@ def _cores() -> int:
 
 
 class _SingleThreadedAlgebra:
-    """Keeps linear algebra to one thread as long as any pool is open: threads of threads get in each other's way."""
+    """Keeps linear algebra to one thread as long as anybody asks: threads of threads get in each other's way."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -52,7 +52,8 @@ class _SingleThreadedAlgebra:
                 self._limits.restore_original_limits()
 
 
-_algebra = _SingleThreadedAlgebra()
+#: As long as any ``with`` of this lasts.
+algebra = _SingleThreadedAlgebra()
 if hasattr(os, "register_at_fork"):
     # A lock that another thread holds would stay locked in the new process for ever.
-    os.register_at_fork(after_in_child=_algebra.__init__)  # type: ignore[misc]
+    os.register_at_fork(after_in_child=algebra.__init__)  # type: ignore[misc]

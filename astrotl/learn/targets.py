@@ -111,25 +111,32 @@ def read_target(
     for argument, name in (("column", column), ("groups", groups)):
         if name is not None and name not in aligned.colnames:
             raise ValueError(f"{argument}: {name!r} must hold one word or number each, not vectors or positions")
-    usable = np.ones(len(aligned), dtype=bool)
-    if isinstance(objects, FeatureStore):
-        usable[objects.missing()] = False
     if (kind or ("classes" if classes is not None else _kind(aligned[column]))) == "numbers":
-        values = numbers(aligned, column)
-        known, target = np.isfinite(values), _numbers(values, usable, column)
+        target = _numbers(numbers(aligned, column), column)
     else:
-        said = words(aligned, column)
-        known, target = said != "", _classes(said, usable, column, classes)
-    lost = int((known & ~usable).sum())
-    if lost:
-        warnings.warn(
-            f"{lost:,} of the {int(known.sum()):,} labelled objects have no features and are left out",
-            AstrotlWarning,
-            stacklevel=2,
-        )
-    if groups is None:
+        target = _classes(words(aligned, column), column, classes)
+    if groups is not None:
+        target = replace(target, groups=_groups(aligned, groups, target.rows))
+    return among(target, objects.done()) if isinstance(objects, FeatureStore) else target
+
+
+def among(target: Target, rows: np.ndarray) -> Target:
+    """Leave out the labelled objects that are not among these rows, saying how many, and check what is left."""
+    there = np.isin(target.rows, rows)
+    if there.all():
         return target
-    return replace(target, groups=_groups(aligned, groups, target.rows))
+    warnings.warn(
+        f"{np.sum(~there):,} of the {len(target):,} labelled objects have no features and are left out",
+        AstrotlWarning,
+        stacklevel=3,
+    )
+    some = target.select(there)
+    if not target.classes:
+        _numbers(some.values, target.column)
+        return some
+    said = np.array(target.classes)[some.values]
+    left = _classes(said, target.column, [name for name in target.classes if name in said])
+    return replace(some.select(left.rows), values=left.values, classes=left.classes)
 
 
 def _kind(column: np.ma.MaskedArray) -> str:
@@ -143,8 +150,8 @@ def _kind(column: np.ma.MaskedArray) -> str:
     return "classes" if whole and len(np.unique(known)) <= _MOST_CLASSES else "numbers"
 
 
-def _numbers(values: np.ndarray, usable: np.ndarray, column: str) -> Target:
-    rows = np.flatnonzero(usable & np.isfinite(values))
+def _numbers(values: np.ndarray, column: str) -> Target:
+    rows = np.flatnonzero(np.isfinite(values))
     different = len(np.unique(values[rows]))
     if len(rows) < 2 * _FEWEST or different < 2:
         raise ValueError(
@@ -154,8 +161,8 @@ def _numbers(values: np.ndarray, usable: np.ndarray, column: str) -> Target:
     return Target(column, rows, values[rows])
 
 
-def _classes(said: np.ndarray, usable: np.ndarray, column: str, wanted: Sequence[str] | None) -> Target:
-    names, counts = np.unique(said[usable & (said != "")], return_counts=True)
+def _classes(said: np.ndarray, column: str, wanted: Sequence[str] | None) -> Target:
+    names, counts = np.unique(said[said != ""], return_counts=True)
     members = dict(zip(names.tolist(), counts.tolist(), strict=True))
     asked = list(members) if wanted is None else list(dict.fromkeys(as_word(name) for name in wanted))
     for name in asked:
@@ -164,11 +171,11 @@ def _classes(said: np.ndarray, usable: np.ndarray, column: str, wanted: Sequence
                 f"classes: no object is {name!r}{nearest(name, members)}; {column} holds "
                 f"{', '.join(members) or 'nothing'}"
             )
-    chosen = tuple(name for name in asked if members[name] >= _FEWEST)
     if len(asked) > max(_MOST_CLASSES, sum(members.values()) / 3):
         raise ValueError(
             f"column: {column!r} has {len(asked):,} classes for {sum(members.values()):,} objects; does it hold names?"
         )
+    chosen = tuple(name for name in asked if members[name] >= _FEWEST)
     if len(chosen) < 2:
         raise ValueError(
             f"column: {column!r} has {len(chosen)} classes with {_FEWEST} or more members"
@@ -183,7 +190,7 @@ def _classes(said: np.ndarray, usable: np.ndarray, column: str, wanted: Sequence
             stacklevel=3,
         )
     number_of = {name: number for number, name in enumerate(chosen)}
-    rows = np.flatnonzero(usable & np.isin(said, chosen))
+    rows = np.flatnonzero(np.isin(said, chosen))
     return Target(column, rows, np.array([number_of[name] for name in said[rows].tolist()]), chosen)
 
 

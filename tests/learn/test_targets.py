@@ -111,6 +111,23 @@ def test_labelled_objects_without_features_are_counted(tmp_path):
     assert target.rows.tolist() == list(range(9))
 
 
+def test_what_is_left_after_that_must_still_do(tmp_path):
+    store = FeatureStore.open_or_create(tmp_path / "f.h5", IDS, 1, {})
+    store.write([0, 1, 3, 4, 6, 7, 9], np.zeros((7, 1)), {2: "unreadable"})
+    with pytest.warns(AstrotlWarning) as said:
+        target = read_target(labels(kind=["a"] * 3 + ["b"] * 3 + ["c"] * 3 + ["d"] * 3, host=IDS), store, "kind")
+    assert sorted(str(one.message) for one in said) == [
+        "5 of the 12 labelled objects have no features and are left out",
+        "kind: 1 classes have one member only and are left out: d",
+    ]
+    assert (target.classes, target.values.tolist()) == (("a", "b", "c"), [0, 0, 1, 1, 2, 2])
+    with (
+        pytest.warns(AstrotlWarning, match="5 of the 12"),
+        pytest.raises(ValueError, match="column: 'mass' is known for 7 of the 7 objects, with 1 different"),
+    ):
+        read_target(labels(mass=[1.5, 1.5, 2.5] * 4), store, "mass")
+
+
 def test_objects_of_unknown_group_are_each_their_own(source):
     target = read_target(labels(kind=KINDS, galaxy=["m1", "m1", ""] * 4), source, "kind", groups="galaxy")
     assert target.groups is not None
