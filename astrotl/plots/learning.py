@@ -104,8 +104,10 @@ def estimated(table: Table) -> Figure:
     below.set_ylim(-largest, largest)
     _draw_slices(below, true, value - true)
     unit = f" [{table['label'].unit}]" if getattr(table["label"], "unit", None) else ""
-    above.set_ylabel(f"estimated{unit}")
-    below.set(ylabel="estimated - true", xlabel=f"true{unit}")
+    column = table.meta.get("astrotl", {}).get("parameters", {}).get("column")
+    name = f"{column}{unit}, " if column else ""
+    above.set_ylabel(f"{name}estimated")
+    below.set(ylabel="estimated - true", xlabel=f"{name}true")
     darken(above)
     darken(below)
     caption = "\n".join(

@@ -126,7 +126,8 @@ def estimates(count=400):
     rng = np.random.default_rng(1)
     true = rng.uniform(9, 12, count)
     label = MaskedColumn(true, mask=np.arange(count) % 4 == 0, unit="dex")
-    return Table({"label": label, "predicted": true + rng.normal(0.1, 0.2, count)})
+    meta = {"astrotl": {"parameters": {"column": "log_mass"}}}
+    return Table({"label": label, "predicted": true + rng.normal(0.1, 0.2, count)}, meta=meta)
 
 
 def test_estimates_stand_against_the_truth():
@@ -137,7 +138,7 @@ def test_estimates_stand_against_the_truth():
     np.testing.assert_allclose(np.asarray(above.collections[0].get_offsets()), np.stack([true, value], axis=1))
     np.testing.assert_allclose(np.asarray(below.collections[0].get_offsets())[:, 1], value - true)
     assert "300 objects" in above.texts[0].get_text()
-    assert (above.get_ylabel(), below.get_xlabel()) == ("estimated [dex]", "true [dex]")
+    assert (above.get_ylabel(), below.get_xlabel()) == ("log_mass [dex], estimated", "log_mass [dex], true")
 
 
 def test_residuals_are_summed_up_in_slices():
