@@ -18,7 +18,7 @@ from astrotl.neural.weights import create_network, digest
 
 __all__ = ["POOLINGS", "Backbone", "Timm"]
 
-POOLINGS = ("average", "cls", "tokens")
+POOLINGS = ("average", "cls", "tokens", "own")
 
 
 #: Of several threads one starts a network.
@@ -45,8 +45,8 @@ class Backbone(Extractor):
 
     @functools.cached_property
     def _network(self) -> _Pooled:
-        _one_of("engine", self.engine, ENGINES)
-        _one_of("precision", self.precision, PRECISIONS)
+        one_of("engine", self.engine, ENGINES)
+        one_of("precision", self.precision, PRECISIONS)
         if self.batch is not None and self.batch < 1:
             raise ValueError(f"batch: must be 1 or more, got {self.batch}")
         return _Pooled(*self._create(), self.bands, self.size).eval()
@@ -119,7 +119,7 @@ class Timm(Backbone):
         a package carries; or the path of a .safetensors or .pth file.
     pooling : str, optional
         ``"average"`` over the last map or over all patches; ``"cls"``, a ViT's class token; ``"tokens"``, both side by
-        side.
+        side; ``"own"``, what the network itself does before its classifier, such as SigLIP's attention.
     bands : int, optional
         The number of bands; other than three, the first layer is adapted to it.
     size : int, optional
@@ -156,7 +156,7 @@ class Timm(Backbone):
         self.batch = batch
 
     def _create(self) -> tuple[torch.nn.Module, str]:
-        _one_of("pooling", self.pooling, POOLINGS)
+        one_of("pooling", self.pooling, POOLINGS)
         return create_network(self.model, self.weights, self.bands, self.size), self.pooling
 
 
@@ -168,20 +168,26 @@ class _Pooled(torch.nn.Module):
         config = {**network.pretrained_cfg, **timm.data.resolve_model_data_config(network)}
         self.network = network
         self.pooling = pooling
-        self.size = size or config["input_size"][-1]
-        patch = getattr(getattr(network, "patch_embed", None), "patch_size", (1, 1))[-1]
-        if self.size < 1 or self.size % patch:
-            raise ValueError(f"size: {config.get('architecture')} needs a multiple of {patch} pixels, got {self.size}")
+        embedding = getattr(network, "patch_embed", None)
+        patch = getattr(embedding, "patch_size", None) or (1, 1)
+        self.size = size or (getattr(embedding, "img_size", None) or config["input_size"])[-1]
+        if self.size < 1 or self.size % patch[-1]:
+            raise ValueError(
+                f"size: {config.get('architecture')} needs a multiple of {patch[-1]} pixels, got {self.size}; "
+                f"the next are {_multiples(self.size, patch[-1])}"
+            )
         mean, std = (np.resize(config[key], bands) for key in ("mean", "std"))
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(-1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(-1, 1, 1), persistent=False)
         self.prefix = int(getattr(network, "num_prefix_tokens", 0))
         self.channels_last = getattr(network, "output_fmt", "NCHW") == "NHWC"
-        if pooling != "average" and not self.prefix:
-            raise ValueError(f"pooling: {config.get('architecture')} has no class token; use average")
+        if pooling in ("cls", "tokens") and not self.prefix:
+            raise ValueError(f"pooling: {config.get('architecture')} has no class token; use average or own")
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         features = self.network.forward_features((images - self.mean) / self.std)
+        if self.pooling == "own":
+            return self.network.forward_head(features, pre_logits=True)
         if features.ndim == 4:
             return features.mean((1, 2) if self.channels_last else (2, 3))
         if self.pooling == "cls":
@@ -190,6 +196,11 @@ class _Pooled(torch.nn.Module):
         return patches if self.pooling == "average" else torch.cat([features[:, 0], patches], 1)
 
 
-def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
+def _multiples(size: int, patch: int) -> str:
+    below = max(size // patch, 1) * patch
+    return f"{below} and {below + patch}"
+
+
+def one_of(name: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
         raise ValueError(f"{name}: must be one of {', '.join(known)}, got {value!r}")

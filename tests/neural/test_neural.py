@@ -260,10 +260,9 @@ def test_ulisse_without_hub_or_file_says_what_to_do(tmp_path):
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=False)
     last = done.stderr.strip().splitlines()[-1]
-    assert last.startswith(
-        "astrotl.errors.WeightsError: the weights of tf_efficientnet_b0.aa_in1k are neither in the local cache"
-    )
-    assert "weights=model.safetensors" in last
+    assert last.startswith("astrotl.errors.WeightsError: the weights of timm/tf_efficientnet_b0.aa_in1k are not in")
+    assert "download model.safetensors" in last
+    assert "--set weights=model.safetensors" in last
 
 
 def test_weights_that_pip_did_not_bring_are_named(monkeypatch):
