@@ -40,7 +40,7 @@ class MainDirections(TransformerMixin, BaseEstimator):
             spread, directions = np.linalg.eigh(away.T @ away)
         spread, directions = spread[::-1], directions[:, ::-1]
         # Beyond these there is nothing but rounding, which must not be blown up to unit spread.
-        some = max(int(np.sum(spread > 1e-10 * max(spread[0], 1e-300))), 1)
+        some = max(int(np.sum(spread > 1e-12 * max(spread[0], 1e-300))), 1)
         enough = int(np.searchsorted(spread.cumsum(), self.share * spread.sum())) + 1
         kept = min(max(enough, self.least), some)
         size = np.sqrt(np.maximum(spread[:kept], 1e-300) / max(len(away) - 1, 1))
@@ -104,11 +104,8 @@ def _margins(made: BaseEstimator, features: np.ndarray) -> np.ndarray:
 
 
 def _steepness(margins: np.ndarray, truth: np.ndarray) -> float:
-    # Every class counts the same, as it does in the classifier.
-    weights = 1 / np.bincount(truth)[truth]
-
     def surprise(log_steepness: float) -> float:
         said = log_softmax(np.exp(log_steepness) * margins, axis=1)
-        return -float(weights @ said[np.arange(len(truth)), truth])
+        return -float(said[np.arange(len(truth)), truth].sum())
 
     return float(np.exp(minimize_scalar(surprise, bounds=(-4, 4), method="bounded").x))

@@ -93,7 +93,7 @@ def _classifier(name: str, target: Target, seed: int, own: Any) -> Any:
     from sklearn import ensemble, linear_model, naive_bayes, neighbors, neural_network, svm
 
     if name == "mlp":
-        return neural_network.MLPClassifier((128,), alpha=1.0, max_iter=100, random_state=seed)
+        return neural_network.MLPClassifier(**_network(seed))
     if name == "knn":
         return neighbors.KNeighborsClassifier(min(_NEIGHBOURS, len(target)), weights="distance")
     if name == "svm":
@@ -123,13 +123,15 @@ def _regressor(name: str, target: Target, seed: int) -> Any:
         return ensemble.HistGradientBoostingRegressor(**_boosting(seed))
     if name in ("linear", "whitened"):
         return linear_model.RidgeCV(np.logspace(0, 5, 21))
-    made = (
-        svm.SVR(C=1.0, gamma=1.0)
-        if name == "svm"
-        else neural_network.MLPRegressor((128,), alpha=1.0, max_iter=100, random_state=seed)
-    )
+    made = svm.SVR(C=1.0, gamma=1.0) if name == "svm" else neural_network.MLPRegressor(**_network(seed))
     # These two expect values around zero with unit spread.
     return compose.TransformedTargetRegressor(made, transformer=preprocessing.StandardScaler())
+
+
+def _network(seed: int) -> dict[str, Any]:
+    # No epoch is an improvement by so much: it ends after a hundred of them, and never complains that it could go on.
+    end = {"n_iter_no_change": 100, "tol": 1e9}
+    return {"hidden_layer_sizes": (128,), "alpha": 1.0, "random_state": seed, **end}
 
 
 def _boosting(seed: int) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any, NamedTuple
@@ -137,9 +138,7 @@ def learned(head: str | Any, target: Target, features: np.ndarray, seed: int) ->
     made = make_head(head, target, seed)
     from sklearn.exceptions import ConvergenceWarning
 
-    # One thread: threads of other programs cost it far more than they could help, and it gives the same numbers
-    # everywhere.
-    with algebra, warnings.catch_warnings():
+    with _one_thread(), warnings.catch_warnings():
         # Having learned long enough is what the heads' limits are for.
         warnings.simplefilter("ignore", ConvergenceWarning)
         return made.fit(features, target.values)
@@ -147,12 +146,21 @@ def learned(head: str | Any, target: Target, features: np.ndarray, seed: int) ->
 
 def said(made: Any, target: Target, features: np.ndarray) -> Said:
     """Ask a fitted head."""
-    with algebra:
+    with _one_thread():
         if not target.classes:
             return Said(np.asarray(made.predict(features), dtype=np.float64), None)
         probabilities = np.zeros((len(features), len(target.classes)), dtype=np.float32)
         probabilities[:, np.asarray(made.classes_, dtype=int)] = made.predict_proba(features)
         return Said(probabilities.argmax(axis=1), probabilities)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep to one thread: many are ten times as slow on a busy machine, and numbers are to be the same everywhere."""
+    from threadpoolctl import threadpool_limits
+
+    with algebra, threadpool_limits(1, user_api="openmp"):
+        yield
 
 
 def head_name(head: str | Any) -> str:
