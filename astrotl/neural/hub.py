@@ -21,7 +21,7 @@ def fetch(repository: str, names: Sequence[str]) -> str:
     """
     # The client is slow to import, and not needed for weights from a file.
     import huggingface_hub as hub
-    from huggingface_hub.errors import EntryNotFoundError
+    from huggingface_hub.utils import EntryNotFoundError
 
     place, _, revision = repository.partition("@")
     for name in names:
