@@ -10,7 +10,7 @@ os.environ["ASTROTL_STRICT_PLUGINS"] = "1"
 
 collect_ignore = ["astrotl/__main__.py"]
 if importlib.util.find_spec("torch") is None:
-    collect_ignore.append("astrotl/neural")
+    collect_ignore += ["astrotl/neural", "astrotl/training"]
 
 
 @pytest.fixture(autouse=True)

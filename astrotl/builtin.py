@@ -17,6 +17,7 @@ def astrotl_extractors() -> dict[str, str]:
         "efficientnet-lite0": "astrotl.neural.presets:EfficientNetLite0",
         "efficientnet-lite1": "astrotl.neural.presets:EfficientNetLite1",
         "efficientnet-lite2": "astrotl.neural.presets:EfficientNetLite2",
+        "finetuned": "astrotl.neural.finetuned:Finetuned",
         "mae": "astrotl.neural.families:MAE",
         "mobilenetv2": "astrotl.neural.families:MobileNetV2",
         "msn": "astrotl.neural.families:MSN",

@@ -1,4 +1,4 @@
-"""Pretrained networks as extractors: the only room, with detection, that imports torch."""
+"""Pretrained networks as extractors: with the rooms above it, the only one that imports torch."""
 
 from astrotl.neural.backbone import Backbone, Timm
 from astrotl.neural.explaining import attention, saliency
@@ -17,6 +17,7 @@ from astrotl.neural.families import (
     Transformer,
     Zoobot,
 )
+from astrotl.neural.finetuned import Finetuned
 from astrotl.neural.presets import EfficientNetLite0, EfficientNetLite1, EfficientNetLite2, Ulisse
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "EfficientNetLite1",
     "EfficientNetLite2",
     "Family",
+    "Finetuned",
     "MAE",
     "MobileNetV2",
     "MSN",

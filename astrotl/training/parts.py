@@ -1,0 +1,45 @@
+"""The folder of an unfinished training, beside the file that it will become: who killed it finds it again."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from astrotl._params import difference
+from astrotl.errors import StoreMismatchError
+
+__all__ = ["check_settings", "open_folder"]
+
+_REMEDY = "give another file with -o, or overwrite this one with --overwrite"
+
+
+def open_folder(path: str, settings: Mapping[str, Any], *, overwrite: bool) -> Path:
+    """Open the folder of a training with these settings, or make it; one with others is refused."""
+    folder = Path(f"{path}.part")
+    note = folder / "settings.json"
+    if overwrite and note.exists():
+        shutil.rmtree(folder)
+    if note.exists():
+        check_settings(str(folder), json.loads(note.read_text(encoding="utf-8")), settings)
+        return folder
+    if not folder.parent.is_dir():
+        raise FileNotFoundError(f"{path}: there is no folder {folder.parent}")
+    # The folder appears with its settings in it, or not at all.
+    begun = Path(f"{path}.part.{os.getpid()}")
+    begun.mkdir()
+    (begun / note.name).write_text(json.dumps(settings), encoding="utf-8")
+    begun.rename(folder)
+    return folder
+
+
+def check_settings(path: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """Refuse settings other than those that something was made with, and name the one that differs."""
+    new = json.loads(json.dumps(new))
+    for key in sorted({*old, *new}):
+        if old.get(key) != new.get(key):
+            where, before, now = difference(key, old.get(key), new.get(key))
+            raise StoreMismatchError(f"{path}: was made with {where} = {before}, not {now}; {_REMEDY}")

@@ -1,0 +1,77 @@
+"""How a network is trained, and what each epoch reached."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from astrotl.neural.engines import PRECISIONS
+from astrotl.training.augment import SkyAugment
+from astrotl.training.methods import METHODS, RATES
+from astrotl.training.objective import Objective
+
+__all__ = ["Plan", "best_epoch", "line_of"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a network is trained; `~astrotl.training.finetune` tells what each of these is."""
+
+    method: str
+    epochs: int
+    patience: int
+    rate: float | None
+    decay: float
+    augment: SkyAugment | None
+    batch: int
+    precision: str
+    devices: int
+    seed: int
+
+    def check(self) -> None:
+        """Refuse what cannot be."""
+        for name, known in (("method", METHODS), ("precision", PRECISIONS)):
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name}: must be one of {', '.join(known)}, got {getattr(self, name)!r}")
+        if self.augment is not None and not isinstance(self.augment, SkyAugment):
+            raise ValueError(f"augment: must be a SkyAugment, 'sky' or None, got {self.augment!r}")
+        for name in ("epochs", "patience", "batch", "devices"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}: must be 1 or more, got {getattr(self, name)}")
+        if self.rate is not None and self.rate <= 0:
+            raise ValueError(f"rate: must be above 0, got {self.rate}")
+        if not 0 < self.decay <= 1:
+            raise ValueError(f"decay: must be above 0 and at most 1, got {self.decay}")
+
+    @property
+    def highest_rate(self) -> float:
+        """The learning rate of the last layer."""
+        return self.rate or RATES[self.method]
+
+    def settings(self) -> dict[str, Any]:
+        """Say in JSON what decides the outcome; on how many devices does not."""
+        said = {**asdict(self), "rate": self.highest_rate}
+        return {name: value for name, value in said.items() if name not in ("method", "devices", "seed")}
+
+
+def line_of(epoch: int, loss: float, objective: Objective, judged: float, measure: float) -> dict[str, Any]:
+    """Write down, and say, what an epoch reached."""
+    # As exact as the checkpoints compare it, so that both find the same epoch best.
+    line = {
+        "epoch": epoch,
+        "loss": loss,
+        "validation_loss": float(np.float32(judged)),
+        f"validation_{objective.measure}": measure,
+    }
+    log.info("%s", ", ".join(f"{name} {value:.4g}" for name, value in line.items()))
+    return line
+
+
+def best_epoch(history: list[dict[str, Any]]) -> int:
+    """Name the epoch after which the checked images were judged best; 0 is before the first."""
+    return int(np.argmin([line["validation_loss"] for line in history]))
