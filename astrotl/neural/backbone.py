@@ -38,6 +38,7 @@ class Backbone(Extractor):
     batch: int | None
     bands: int = 3
     size: int | None = None
+    turns: bool = False
 
     @abstractmethod
     def _create(self) -> tuple[torch.nn.Module, str]:
@@ -49,7 +50,7 @@ class Backbone(Extractor):
         one_of("precision", self.precision, PRECISIONS)
         if self.batch is not None and self.batch < 1:
             raise ValueError(f"batch: must be 1 or more, got {self.batch}")
-        return _Pooled(*self._create(), self.bands, self.size).eval()
+        return _Pooled(*self._create(), self.bands, self.size, self.turns).eval()
 
     @property
     def _engine(self) -> Engine:
@@ -90,6 +91,9 @@ class Backbone(Extractor):
         signature = super().signature()
         for name in ("engine", "batch"):
             signature["parameters"].pop(name, None)
+        if not self.turns:
+            # Stores are older than this parameter.
+            signature["parameters"].pop("turns", None)
         if self.precision != "float32":
             # A network that it would spoil runs in float32.
             signature["parameters"]["precision"] = self._engine.precision
@@ -125,6 +129,9 @@ class Timm(Backbone):
     size : int, optional
         The width and height of the images in pixels, if not those that the weights were trained with; for a ViT a
         multiple of its patches.
+    turns : bool, optional
+        Whether to average over the eight ways in which an image can lie, turned by right angles and mirrored: what is
+        up in the sky means nothing. It takes eight times as long.
     engine : {"auto", "openvino", "torch", "compile"}, optional
         What runs the network; ``"auto"`` is torch on a GPU and OpenVINO on a CPU. ``"compile"`` has torch
         compile the network first.
@@ -142,6 +149,7 @@ class Timm(Backbone):
         pooling: str = "average",
         bands: int = 3,
         size: int | None = None,
+        turns: bool = False,
         engine: str = "auto",
         precision: str = "float32",
         batch: int | None = None,
@@ -151,6 +159,7 @@ class Timm(Backbone):
         self.pooling = pooling
         self.bands = bands
         self.size = size
+        self.turns = turns
         self.engine = engine
         self.precision = precision
         self.batch = batch
@@ -163,11 +172,14 @@ class Timm(Backbone):
 class _Pooled(torch.nn.Module):
     """A network with the scaling before it and the pooling behind it, so that an engine runs all of it as one."""
 
-    def __init__(self, network: torch.nn.Module, pooling: str, bands: int, size: int | None) -> None:
+    def __init__(
+        self, network: torch.nn.Module, pooling: str, bands: int, size: int | None, turns: bool = False
+    ) -> None:
         super().__init__()
         config = {**network.pretrained_cfg, **timm.data.resolve_model_data_config(network)}
         self.network = network
         self.pooling = pooling
+        self.turns = turns
         embedding = getattr(network, "patch_embed", None)
         patch = getattr(embedding, "patch_size", None) or (1, 1)
         self.size = size or (getattr(embedding, "img_size", None) or config["input_size"])[-1]
@@ -185,6 +197,14 @@ class _Pooled(torch.nn.Module):
             raise ValueError(f"pooling: {config.get('architecture')} has no class token; use average or own")
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
+        # Whoever trains shows each image in another way each time.
+        if not self.turns or self.training:
+            return self._features(images)
+        quarters = [torch.rot90(images, quarter, (2, 3)) for quarter in range(4)]
+        ways = torch.cat([*quarters, *(turned.flip(3) for turned in quarters)])
+        return self._features(ways).unflatten(0, (8, -1)).mean(0)
+
+    def _features(self, images: torch.Tensor) -> torch.Tensor:
         features = self.network.forward_features((images - self.mean) / self.std)
         if self.pooling == "own":
             return self.network.forward_head(features, pre_logits=True)

@@ -62,6 +62,9 @@ class Family(Backbone):
     size : int, optional
         The width and height of the images in pixels, if not those that the authors use; for a transformer a multiple
         of its patches, to which the places of its patches are resampled.
+    turns : bool, optional
+        Whether to average over the eight ways in which an image can lie, turned by right angles and mirrored: what is
+        up in the sky means nothing. It takes eight times as long.
     engine : {"auto", "openvino", "torch", "compile"}, optional
         What runs the network; ``"auto"`` is torch on a GPU and OpenVINO on a CPU.
     precision : {"float32", "bfloat16"}, optional
@@ -84,6 +87,7 @@ class Family(Backbone):
         weights: str = "pretrained",
         bands: int = 3,
         size: int | None = None,
+        turns: bool = False,
         engine: str = "auto",
         precision: str = "float32",
         batch: int | None = None,
@@ -91,6 +95,7 @@ class Family(Backbone):
         self.weights = weights
         self.bands = bands
         self.size = size
+        self.turns = turns
         self.engine = engine
         self.precision = precision
         self.batch = batch
@@ -141,11 +146,14 @@ class Transformer(Family):
         pooling: str | None = None,
         bands: int = 3,
         size: int | None = None,
+        turns: bool = False,
         engine: str = "auto",
         precision: str = "float32",
         batch: int | None = None,
     ) -> None:
-        super().__init__(weights=weights, bands=bands, size=size, engine=engine, precision=precision, batch=batch)
+        super().__init__(
+            weights=weights, bands=bands, size=size, turns=turns, engine=engine, precision=precision, batch=batch
+        )
         self.variant = variant
         self.pooling = pooling
 
@@ -318,9 +326,12 @@ class Zoobot(Family):
         weights: str = "pretrained",
         bands: int = 3,
         size: int | None = None,
+        turns: bool = False,
         engine: str = "auto",
         precision: str = "float32",
         batch: int | None = None,
     ) -> None:
-        super().__init__(weights=weights, bands=bands, size=size, engine=engine, precision=precision, batch=batch)
+        super().__init__(
+            weights=weights, bands=bands, size=size, turns=turns, engine=engine, precision=precision, batch=batch
+        )
         self.variant = variant

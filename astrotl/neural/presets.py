@@ -17,6 +17,9 @@ class EfficientNetLite0(Backbone):
 
     Parameters
     ----------
+    turns : bool, optional
+        Whether to average over the eight ways in which an image can lie, turned by right angles and mirrored: what is
+        up in the sky means nothing. It takes eight times as long.
     engine : {"auto", "openvino", "torch", "compile"}, optional
         What runs the network; ``"auto"`` is torch on a GPU and OpenVINO on a CPU.
     precision : {"float32", "bfloat16"}, optional
@@ -31,7 +34,10 @@ class EfficientNetLite0(Backbone):
 
     _model: ClassVar[str] = "tf_efficientnet_lite0"
 
-    def __init__(self, *, engine: str = "auto", precision: str = "float32", batch: int | None = None) -> None:
+    def __init__(
+        self, *, turns: bool = False, engine: str = "auto", precision: str = "float32", batch: int | None = None
+    ) -> None:
+        self.turns = turns
         self.engine = engine
         self.precision = precision
         self.batch = batch

@@ -59,6 +59,22 @@ def test_features_do_not_depend_on_the_batch(batch):
     assert difference(few, whole) < 1e-5
 
 
+@pytest.mark.parametrize("engine", ["torch", "openvino"])
+def test_what_is_up_in_the_sky_means_nothing(batch, engine):
+    network = neural.EfficientNetLite0(turns=True, engine=engine)
+    few = batch.select([0, 1])
+    ways = [
+        few.with_data(np.rot90(seen, k, (2, 3)).copy(), value_range=(0, 1))
+        for seen in (few.data, few.data[..., ::-1])
+        for k in range(4)
+    ]
+    features = network.extract(few)
+    assert difference(network.extract(ways[5]), features) < 1e-5
+    alone = neural.EfficientNetLite0(engine=engine)
+    assert difference(np.mean([alone.extract(way) for way in ways], axis=0), features) < 1e-5
+    assert network.signature() != alone.signature()
+
+
 def test_the_network_is_given_out_as_a_copy(batch):
     made = neural.EfficientNetLite0(engine="torch")
     images = torch.from_numpy(batch.data[:2])
