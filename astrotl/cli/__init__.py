@@ -11,6 +11,7 @@ from astrotl.cli.demo import demo
 from astrotl.cli.explain import explain
 from astrotl.cli.extract import extract
 from astrotl.cli.index import index
+from astrotl.cli.learn import compare, probe
 from astrotl.cli.map import feature_map
 from astrotl.cli.run import run
 from astrotl.cli.show import extractors, info, plugins, tasks
@@ -34,7 +35,7 @@ def cli() -> None:
     """
 
 
-for command in (demo, extract, index, run, feature_map, explain, info, tasks, extractors, plugins):
+for command in (demo, extract, index, run, probe, compare, feature_map, explain, info, tasks, extractors, plugins):
     cli.add_command(command)
 
 

@@ -1,4 +1,4 @@
-"""What several commands share: --config and --debug, how images are read, progress bars, the images of a store."""
+"""What several commands share: --config and --debug, how images and labels are read, bars, tables, the images of a store."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import click
 from astrotl._params import nearest
 
 if TYPE_CHECKING:
+    from astropy.table import Table
+
     from astrotl.sources import ImageSource
     from astrotl.store import FeatureStore
 
@@ -51,8 +53,17 @@ def _read_config(context: click.Context, _parameter: click.Parameter, path: str 
         option = options.get(key) or options.get(key.replace("_", "-"))
         if option is None:
             raise ValueError(f"{path}: {context.command_path} has no option {key!r}{nearest(key, options)}")
-        defaults[str(option.name)] = [value] if isinstance(value, str) and getattr(option, "multiple", False) else value
+        defaults[str(option.name)] = _as_typed(value, option)
     context.default_map = defaults
+
+
+def _as_typed(value: Any, option: click.Parameter) -> Any:
+    """Give one value to an option that is given several times, and a list as it would be typed to one that is not."""
+    if not isinstance(option, click.Option):
+        return value
+    if isinstance(value, list):
+        return value if option.multiple else ",".join(map(str, value))
+    return [value] if option.multiple else value
 
 
 def _names(context: click.Context) -> list[str]:
@@ -69,11 +80,8 @@ def bar(**settings: Any) -> Any:
 
 
 def comma_list(_context: click.Context, _parameter: click.Parameter, text: Any) -> tuple[str, ...] | None:
-    """Read ``g,r,i``; a list, as from a file, is taken as it is."""
-    if text is None:
-        return None
-    words = text.split(",") if isinstance(text, str) else text
-    return tuple(word.strip() for word in words if word.strip())
+    """Read ``g,r,i``."""
+    return None if text is None else tuple(word.strip() for word in text.split(",") if word.strip())
 
 
 def source_options(function: F) -> F:
@@ -102,6 +110,34 @@ def open_inputs(inputs: tuple[str, ...], **options: Any) -> ImageSource:
     return open_source(parse_inputs(inputs), **options)
 
 
+def label_options(ids: str) -> Callable[[F], F]:
+    """Add the options that say what is to be learned; ``ids`` spells the one of the labels' ids."""
+    options = (
+        click.option("--labels", metavar="TABLE", required=True, help="What is known of the objects."),
+        click.option("--column", metavar="NAME", required=True, help="The column of the labels to learn."),
+        click.option(
+            "--kind", type=click.Choice(["classes", "numbers"]), help="What it holds, if it is not what it looks like."
+        ),
+        click.option(
+            "--classes", callback=comma_list, metavar="A,B", help="The classes to tell apart; by default all."
+        ),
+        click.option(
+            "--groups", metavar="NAME", help="A column of the labels: objects that share its value are never parted."
+        ),
+        click.option(ids, "label_ids", metavar="NAME", help="The labels' column of ids, if it cannot be found."),
+        click.option(
+            "--test", type=float, default=0.25, show_default=True, help="The share of the labels kept for the test."
+        ),
+    )
+
+    def add(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return add
+
+
 def images_of(store: FeatureStore) -> ImageSource:
     """Open the images again that a store was made from."""
     from astrotl.sources import open_source
@@ -113,3 +149,11 @@ def images_of(store: FeatureStore) -> ImageSource:
     if len(source) != len(store) or (source.ids != store.ids).any():
         raise ValueError(f"plot: the images in {origin['inputs']} are no longer those that {store.path} was made from")
     return source
+
+
+def show_table(table: Table) -> None:
+    """Print a whole table, fractions with three decimals."""
+    for name in table.colnames:
+        if table[name].dtype.kind == "f" and table[name].info.format is None and name != "fraction":
+            table[name].info.format = ".3f"
+    click.echo("\n".join(table.pformat(max_lines=-1, max_width=-1)))

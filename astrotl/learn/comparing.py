@@ -21,7 +21,7 @@ from astrotl.extractors import Extractor
 from astrotl.learn._runs import COMBINATION, Run, digest, key, known_runs, measured, to_table
 from astrotl.learn.heads import make_head
 from astrotl.learn.probing import head_name
-from astrotl.learn.splits import fraction_of, part
+from astrotl.learn.splits import check_test, fraction_of, part
 from astrotl.learn.targets import Target, among, read_target
 from astrotl.preprocess import Step
 from astrotl.sources import ImageSource
@@ -119,6 +119,7 @@ def compare(
     """
     if seeds < 1:
         raise ValueError(f"seeds: must be 1 or more, got {seeds}")
+    check_test(test)
     made = _made(extractors)
     plans = {_DEFAULT: ()} if variants is None else {name: tuple(steps) for name, steps in variants.items()}
     for name, given in (("extractors", made), ("variants", plans), ("heads", heads), ("fractions", fractions)):

@@ -15,7 +15,7 @@ from astropy.table import MaskedColumn, Table
 
 from astrotl._threads import algebra
 from astrotl.learn.heads import make_head
-from astrotl.learn.splits import fraction_of, part
+from astrotl.learn.splits import check_test, fraction_of, part
 from astrotl.learn.targets import Target, read_target
 from astrotl.store import FeatureStore
 
@@ -92,6 +92,7 @@ def probe(
     >>> int((tested["label"] == tested["predicted"]).sum()), len(tested)
     (15, 16)
     """
+    check_test(test)
     target = read_target(labels, store, column, kind=kind, classes=classes, groups=groups, id_column=id_column)
     learn, tested = part(target, test, seed)
     kept = fraction_of(target, learn, fraction, seed)

@@ -6,7 +6,7 @@ import numpy as np
 
 from astrotl.learn.targets import Target
 
-__all__ = ["fraction_of", "part"]
+__all__ = ["check_test", "fraction_of", "part"]
 
 _BINS = 5
 
@@ -89,6 +89,12 @@ def fraction_of(target: Target, among: np.ndarray, fraction: float, seed: int = 
     counts = np.bincount(strata)
     wanted = np.maximum(1, np.round(fraction * counts)).astype(int)
     return among[_drawn(some, strata, wanted, counts, seed)]
+
+
+def check_test(test: float) -> None:
+    """Refuse a share for the test that leaves one side empty."""
+    if not 0 < test < 1:
+        raise ValueError(f"test: must lie between 0 and 1, got {test}")
 
 
 def _strata(target: Target) -> np.ndarray:

@@ -153,7 +153,7 @@ def test_labels_are_checked_before_anything_is_learned(sky):
     store, labels = sky
     with pytest.raises(ValueError, match="column: the labels have no 'kinds'"):
         probe(store, labels, "kinds")
-    with pytest.raises(ValueError, match="share: must lie between 0 and 1, got 0"):
+    with pytest.raises(ValueError, match="test: must lie between 0 and 1, got 0"):
         probe(store, labels, "kind", test=0)
     with pytest.raises(ValueError, match="fraction: must be above 0 and at most 1, got 2"):
         probe(store, labels, "kind", fraction=2)
