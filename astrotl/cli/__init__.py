@@ -15,6 +15,7 @@ from astrotl.cli.learn import compare, probe
 from astrotl.cli.map import feature_map
 from astrotl.cli.run import run
 from astrotl.cli.show import extractors, info, plugins, tasks
+from astrotl.cli.training import finetune, predict
 from astrotl.errors import AstrotlError, AstrotlWarning
 
 __all__ = ["cli", "main"]
@@ -35,7 +36,10 @@ def cli() -> None:
     """
 
 
-for command in (demo, extract, index, run, probe, compare, feature_map, explain, info, tasks, extractors, plugins):
+for command in (
+    *(demo, extract, index, run, probe, compare, finetune, predict, feature_map, explain),
+    *(info, tasks, extractors, plugins),
+):
     cli.add_command(command)
 
 

@@ -14,7 +14,7 @@ from astrotl.cli._options import shared_options
 @click.argument("file", metavar="FILE")
 @shared_options
 def info(file: str) -> None:
-    """Say what a file is: a store, an index, a table, a FITS file, a picture or a stack.
+    """Say what a file is: a store, an index, a network, a table, a FITS file, a picture or a stack.
 
     \b
       astrotl info features.h5
@@ -29,6 +29,8 @@ def info(file: str) -> None:
         _show_store(file)
     elif lower.endswith(".ann"):
         _show_index(file)
+    elif lower.endswith(".safetensors"):
+        _show_network(file)
     elif lower.endswith((".ecsv", ".csv", ".vot", ".xml", ".parquet")):
         _show_table(file)
     else:
@@ -66,6 +68,25 @@ def _show_index(file: str) -> None:
 
     click.echo(f"{file}: index of neighbours")
     _lines(**{key: value for key, value in read_note(file).items() if key != "format"})
+
+
+def _show_network(file: str) -> None:
+    from astrotl.extract import make_extractor
+
+    made: Any = make_extractor("finetuned", {"path": file})
+    note = made.note
+    best = min(note["history"], key=lambda line: line["validation_loss"])["epoch"]
+    click.echo(f"{file}: network that was taught {note['column']}")
+    _lines(
+        **({"classes": ", ".join(note["classes"])} if note["classes"] else {}),
+        extractor=_called(note["base"]["class"].rpartition(":")[2], note["base"]["parameters"]),
+        method=note["settings"]["method"],
+        steps=", ".join(_called(step["step"], step["parameters"]) for step in note["steps"]) or "none",
+        epochs=f"{len(note['history']) - 1}, the best of them {best}" if best else "none: the head alone was the best",
+        tested=f"{len(made.tested):,} objects",
+        created=note["created"],
+        versions=", ".join(f"{name} {version}" for name, version in note["versions"].items()),
+    )
 
 
 def _show_table(file: str) -> None:

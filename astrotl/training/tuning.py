@@ -58,7 +58,7 @@ def finetune(
     fraction: float = 1.0,
     validation: float = 0.15,
     epochs: int = 20,
-    patience: int = 6,
+    patience: int = 10,
     rate: float | None = None,
     decay: float = 0.75,
     augment: SkyAugment | str | None = "sky",
