@@ -1,4 +1,4 @@
-"""What several commands share: --config and --debug, how images and labels are read, bars, tables, the images of a store."""
+"""What several commands share: their common options, bars and tables, the images and labels they are given."""
 
 from __future__ import annotations
 
