@@ -163,6 +163,11 @@ def test_what_is_no_head_is_refused(sky, head, column, said):
         make_head(head, read_target(labels, store, column))
 
 
+def test_scikit_learn_is_loaded_with_the_first_head():
+    lines = ("import sys, astrotl.learn", "assert 'sklearn' not in sys.modules")
+    subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True)
+
+
 def test_without_scikit_learn_it_says_what_to_install():
     lines = (
         "import sys; sys.modules['sklearn'] = None",
