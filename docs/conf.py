@@ -47,7 +47,7 @@ rst_epilog = ""
 # Types stand in the docstrings' sections Parameters; in a signature they only make it long.
 autodoc_typehints = "none"
 # The page of the neural room must not need the extra torch.
-autodoc_mock_imports = ["openvino", "safetensors", "timm", "torch", "torchvision"]
+autodoc_mock_imports = ["lightning", "openvino", "peft", "safetensors", "timm", "torch", "torchvision"]
 automodapi_inheritance_diagram = False
 automodapi_toctreedirnm = "api"
 
