@@ -122,7 +122,10 @@ def compare(
     check_test(test)
     made = _made(extractors)
     plans = {_DEFAULT: ()} if variants is None else {name: tuple(steps) for name, steps in variants.items()}
-    for name, given in (("extractors", made), ("variants", plans), ("heads", heads), ("fractions", fractions)):
+    if isinstance(heads, str):
+        raise ValueError(f"heads: expected a list of names or estimators, got {heads!r}")
+    head_of = {head_name(head): head for head in heads}
+    for name, given in (("extractors", made), ("variants", plans), ("heads", head_of), ("fractions", fractions)):
         if not len(given):
             raise ValueError(f"{name}: there is none")
     # Whatever is wrong with the labels or the heads shows before hours are spent on features.
@@ -136,10 +139,10 @@ def compare(
         target = among(target, store.done())
     known = digest(target)
     wanted: list[Run] = [
-        {"extractor": name, "variant": variant, "head": head_name(head), "fraction": float(fraction), "seed": seed}
+        {"extractor": name, "variant": variant, "head": head, "fraction": float(fraction), "seed": seed}
         | {"test": float(test), "store": store.uuid, "labels": known}
         for (name, variant), store in stores.items()
-        for head in heads
+        for head in head_of
         for fraction in fractions
         for seed in range(seeds)
     ]
@@ -153,7 +156,6 @@ def compare(
     path = os.path.join(folder, "runs.ecsv")
     runs = known_runs(path, known, stores)
     missing = [run for run in wanted if key(run) not in runs]
-    head_of = {head_name(head): head for head in heads}
     bar = progress(total=len(wanted), initial=len(wanted) - len(missing), unit="run") if progress else None
     try:
         for where, store in stores.items():
@@ -201,7 +203,7 @@ def summary(runs: Table) -> Table:
             row |= {name: values.mean(), f"{name}_low": values.min(), f"{name}_high": values.max()}
         found.append(row | {"seconds": float(np.mean(group["seconds"]))})
     sign = 1 if leading == "scatter" else -1
-    found.sort(key=lambda row: (-row["fraction"], sign * np.nan_to_num(row[leading], nan=-sign * np.inf)))
+    found.sort(key=lambda row: (-row["fraction"], sign * np.nan_to_num(row[leading], nan=sign * np.inf)))
     table = Table(rows=found)
     table["best"] = np.append(True, table["fraction"][1:] != table["fraction"][:-1])
     for name in [*measures, *(f"{name}_{end}" for name in measures for end in ("low", "high")), "seconds"]:
@@ -237,7 +239,7 @@ def _usable(made: dict[str, Make]) -> dict[str, Make]:
     lost: dict[str, AstrotlError] = {}
     for name, make in made.items():
         try:
-            assert make().dim
+            _ = make().dim
         except (WeightsError, MissingDependencyError) as error:
             lost[name] = error
     if len(lost) == len(made):

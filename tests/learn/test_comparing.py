@@ -215,12 +215,22 @@ def test_the_summary_is_the_mean_over_the_seeds(galaxies, tmp_path):
         summary(Table({"a": [1]}))
 
 
+@pytest.mark.parametrize(("leading", "best"), [("f1", "b"), ("scatter", "a")])
+def test_what_has_no_measure_comes_last(leading, best):
+    runs = Table({"extractor": ["n", "a", "b"], "variant": ["v"] * 3, "head": ["h"] * 3, "fraction": [1.0] * 3})
+    runs["learned"], runs["tested"], runs[leading], runs["seconds"] = 9, 3, [np.nan, 0.2, 0.7], 1.0
+    found = summary(runs)
+    assert found["extractor"][0] == best
+    assert found["extractor"][2] == "n"
+
+
 @pytest.mark.parametrize(
     ("asked", "error", "said"),
     [
         ({"seeds": 0}, ValueError, "seeds: must be 1 or more, got 0"),
         ({"heads": ["linear", "deep"]}, ValueError, "head: there is no 'deep'"),
         ({"heads": []}, ValueError, "heads: there is none"),
+        ({"heads": "linear"}, ValueError, "heads: expected a list of names or estimators, got 'linear'"),
         ({"extractors": []}, ValueError, "extractors: there is none"),
         ({"extractors": "profiles"}, ValueError, "extractors: expected a list of names, got 'profiles'"),
         ({"extractors": ["profile"]}, PluginError, "profile.*did you mean 'profiles'"),
