@@ -25,6 +25,7 @@ def astrotl_extractors() -> dict[str, str]:
         "resnet18": "astrotl.neural.families:ResNet18",
         "resnet50": "astrotl.neural.families:ResNet50",
         "siglip": "astrotl.neural.families:SigLIP",
+        "stamp-network": "astrotl.neural.small:StampNetwork",
         "timm": "astrotl.neural.backbone:Timm",
         "ulisse": "astrotl.neural.presets:Ulisse",
         "zoobot": "astrotl.neural.families:Zoobot",

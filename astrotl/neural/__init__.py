@@ -19,6 +19,7 @@ from astrotl.neural.families import (
 )
 from astrotl.neural.finetuned import Finetuned
 from astrotl.neural.presets import EfficientNetLite0, EfficientNetLite1, EfficientNetLite2, Ulisse
+from astrotl.neural.small import StampNetwork
 
 __all__ = [
     "AMRadio",
@@ -37,6 +38,7 @@ __all__ = [
     "ResNet18",
     "ResNet50",
     "SigLIP",
+    "StampNetwork",
     "Timm",
     "Transformer",
     "Ulisse",

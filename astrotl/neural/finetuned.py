@@ -71,6 +71,11 @@ class Finetuned(Backbone):
         return int(self.note["network"]["size"])
 
     @property
+    def turns(self) -> bool:  # type: ignore[override]
+        """Whether it averages over the eight ways in which an image can lie."""
+        return bool(self.note["network"]["turns"])
+
+    @property
     def column(self) -> str:
         """The column of the labels that was learned."""
         return str(self.note["column"])

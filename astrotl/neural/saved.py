@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from astrotl.errors import WeightsError, first_line
+from astrotl.neural.small import SMALL, small_network
 
 __all__ = ["check_rebuilds", "network_from", "read_arrays", "read_note", "write_network"]
 
@@ -100,6 +101,8 @@ def check_rebuilds(module: Any) -> None:
 def _empty(described: Mapping[str, Any]) -> torch.nn.Module:
     """Create the network that a note describes, with weights that stand for nothing yet."""
     name = described["architecture"]
+    if name in SMALL:
+        return small_network(name, described["bands"], described["size"])
     if not timm.is_model(name):
         raise WeightsError(f"this version of timm knows no {name!r}; install the one that the file names")
     expects = {"mean": tuple(described["mean"]), "std": tuple(described["std"])}
@@ -118,6 +121,7 @@ def _described(module: Any) -> dict[str, Any]:
         "pooling": module.pooling,
         "bands": len(module.mean),
         "size": module.size,
+        "turns": module.turns,
         "mean": module.mean.flatten().tolist(),
         "std": module.std.flatten().tolist(),
     }
