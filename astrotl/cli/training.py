@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=int, default=0, show_default=True, help="The seed of every draw.")
 @click.option("-o", "--output", required=True, metavar="FILE.safetensors", help="The file of the network.")
 @click.option("--plot", metavar="FILE", help="Draw what the test says (.png, .pdf, .svg).")
-@click.option("--overwrite", is_flag=True, help="Start anew if the file, or an unfinished training, exists.")
+@click.option("--overwrite", is_flag=True, help="Replace the file, or an unfinished training with other settings.")
 @shared_options
 def finetune(
     inputs: tuple[str, ...],

@@ -10,6 +10,8 @@ import timm
 import torch
 from timm.optim import param_groups_layer_decay
 
+from astrotl._optional import missing_dependency
+
 __all__ = ["METHODS", "RATES", "merged", "parameter_groups", "unfrozen"]
 
 METHODS = ("head", "last", "lora", "whole")
@@ -64,8 +66,10 @@ def _last_layers(network: torch.nn.Module) -> list[str]:
 
 def _with_lora(module: Any) -> torch.nn.Module:
     """Add to each matrix of the network a product of two thin ones, which alone are trained."""
-    from peft import LoraConfig, get_peft_model
-
+    try:
+        from peft import LoraConfig, get_peft_model
+    except ModuleNotFoundError as error:
+        raise missing_dependency(error, "the method lora") from error
     targets = _matrices(module.network)
     widths = sum(_thickness(layer) for layer in targets.values())
     size = sum(parameter.numel() for parameter in module.network.parameters())

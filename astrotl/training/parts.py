@@ -18,14 +18,17 @@ _REMEDY = "give another file with -o, or overwrite this one with --overwrite"
 
 
 def open_folder(path: str, settings: Mapping[str, Any], *, overwrite: bool) -> Path:
-    """Open the folder of a training with these settings, or make it; one with others is refused."""
+    """Open the folder of a training with these settings, or make it; one with others is refused, or overwritten."""
     folder = Path(f"{path}.part")
     note = folder / "settings.json"
-    if overwrite and note.exists():
-        shutil.rmtree(folder)
     if note.exists():
-        check_settings(str(folder), json.loads(note.read_text(encoding="utf-8")), settings)
-        return folder
+        try:
+            check_settings(str(folder), json.loads(note.read_text(encoding="utf-8")), settings)
+            return folder
+        except StoreMismatchError:
+            if not overwrite:
+                raise
+            shutil.rmtree(folder)
     if not folder.parent.is_dir():
         raise FileNotFoundError(f"{path}: there is no folder {folder.parent}")
     # The folder appears with its settings in it, or not at all.

@@ -131,7 +131,7 @@ def finetune(
     progress : callable, optional
         Something like ``tqdm``.
     overwrite : bool, optional
-        Whether to start anew if the file, or an unfinished training, exists.
+        Whether the file, or an unfinished training with other settings, may be replaced if it exists.
 
     Returns
     -------
@@ -167,7 +167,7 @@ def finetune(
         done = Finetuned(path)
         check_settings(path, done.note["settings"], settings)
         return done
-    folder = open_folder(path, settings, overwrite=overwrite and _is_first())
+    folder = open_folder(path, settings, overwrite=overwrite)
     job = _Job(labelled, network, taken, Path(path), folder, settings, plan, progress)
     features = job.extract(network, np.arange(len(labelled)), "features.h5")
     with warnings.catch_warnings():

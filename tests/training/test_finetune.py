@@ -283,6 +283,13 @@ def test_other_settings_than_those_of_an_unfinished_training_are_refused(taught,
         taught(seed=3)
     taught(seed=3, epochs=1, overwrite=True)
     assert os.listdir(folder) == ["stripes.safetensors"]
+    # The same call goes on where it was stopped, also one that is to overwrite.
+    with pytest.raises(KeyboardInterrupt):
+        taught(progress=Killing(120, stop), overwrite=True)
+    checkpoint = os.stat(folder / "stripes.safetensors.part" / "last.ckpt").st_mtime_ns
+    with pytest.raises(KeyboardInterrupt):
+        taught(progress=Killing(0, stop), overwrite=True)
+    assert os.stat(folder / "stripes.safetensors.part" / "last.ckpt").st_mtime_ns == checkpoint
 
 
 def test_a_stopped_training_is_not_begun_twice_at_once(taught, folder):
