@@ -254,7 +254,8 @@ def _interruptible() -> Iterator[None]:
     previous = signal.getsignal(signal.SIGINT)
     try:
         yield
-    except SystemExit:
-        if signal.getsignal(signal.SIGINT) is not previous:
-            signal.signal(signal.SIGINT, previous)
+    except SystemExit as error:
+        if not isinstance(error.__context__, KeyboardInterrupt):
+            raise
+        signal.signal(signal.SIGINT, previous)
         raise KeyboardInterrupt from None
