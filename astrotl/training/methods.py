@@ -16,7 +16,7 @@ __all__ = ["METHODS", "RATES", "merged", "parameter_groups", "unfrozen"]
 
 METHODS = ("head", "last", "lora", "whole")
 #: The learning rates that served best, of the last layer.
-RATES = {"last": 5e-4, "lora": 1e-3, "whole": 3e-4}
+RATES = {"last": 1e-3, "lora": 3e-3, "whole": 5e-4}
 
 _WEIGHT_DECAY = 0.02
 #: The last layers together hold at least this fraction of the weights.
