@@ -21,6 +21,7 @@ def astrotl_extractors() -> dict[str, str]:
         "mae": "astrotl.neural.families:MAE",
         "mobilenetv2": "astrotl.neural.families:MobileNetV2",
         "msn": "astrotl.neural.families:MSN",
+        "pixels": "astrotl.extractors.pixels:Pixels",
         "profiles": "astrotl.extractors.profiles:Profiles",
         "resnet18": "astrotl.neural.families:ResNet18",
         "resnet50": "astrotl.neural.families:ResNet50",

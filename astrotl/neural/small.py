@@ -66,6 +66,7 @@ class StampNetwork(Backbone):
         if f"stamps_{self.design}" not in SMALL:
             known = ", ".join(name.removeprefix("stamps_") for name in SMALL)
             raise ValueError(f"design: must be one of {known}, got {self.design!r}")
+        assert self.size is not None
         if self.size < 16:
             raise ValueError(f"size: must be 16 or more, got {self.size}")
         with torch.random.fork_rng(devices=[]):
