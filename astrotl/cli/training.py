@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     help="Train all weights, small additions to each layer, the last layers, or the head alone.",
 )
 @click.option("--epochs", type=int, default=20, show_default=True, help="How often each image is seen at most.")
-@click.option("--patience", type=int, default=10, show_default=True, help="Stop after so many epochs in vain.")
+@click.option("--patience", type=int, help="Stop after so many epochs in vain; by default it goes on to the end.")
 @click.option("--rate", type=float, help="The learning rate of the last layer; by default what suits the method.")
 @click.option("--batch", type=int, default=32, show_default=True, help="Images between two changes of the weights.")
 @click.option("--augment/--no-augment", default=True, show_default=True, help="Turn, mirror and blur the images.")

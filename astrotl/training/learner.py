@@ -20,7 +20,7 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from astrotl.training.images import Batches, mixed
 from astrotl.training.methods import merged, parameter_groups, unfrozen
 from astrotl.training.objective import Head, Objective
-from astrotl.training.plan import Plan, best_epoch, line_of
+from astrotl.training.plan import Plan, best_epoch, is_over, line_of
 
 __all__ = ["Material", "train"]
 
@@ -83,7 +83,8 @@ def train(
     learner.cpu()
     best = best_epoch(history)
     if best:
-        state = torch.load(folder / "best.ckpt", weights_only=True, map_location="cpu")["state_dict"]
+        name = "last" if best == len(history) - 1 else "best"
+        state = torch.load(folder / f"{name}.ckpt", weights_only=True, map_location="cpu")["state_dict"]
         learner.load_state_dict(state)
     plain: torch.nn.Module = merged(learner.network, plan.method)
     if not best:
@@ -169,17 +170,17 @@ class _Learner(pl.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         outputs = torch.cat(self._checked).cpu().numpy()
-        loss, measure = self._objective.judge(outputs, self._values)
+        judged = self._objective.judge(outputs, self._values)
         taught = float(torch.stack(self._losses).mean())
-        self._history.append(line_of(self.current_epoch + 1, taught, self._objective, loss, measure))
-        self.log("checked", torch.tensor(loss, dtype=torch.float32, device=self.device))
+        self._history.append(line_of(self.current_epoch + 1, taught, self._objective, judged))
+        self.log("checked", torch.tensor(judged.loss, dtype=torch.float32, device=self.device))
         self._losses.clear()
         self._checked.clear()
         self.trainer.should_stop = self._is_over()
 
     def _is_over(self) -> bool:
         """Say whether the last epochs have brought nothing."""
-        return len(self._history) - 1 - best_epoch(self._history) >= self._plan.patience
+        return is_over(self._history, self._plan.patience)
 
     def configure_optimizers(self) -> Any:
         plan = self._plan

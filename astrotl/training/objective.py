@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,13 +13,21 @@ from scipy.special import logsumexp
 from astrotl.learn import Target
 from astrotl.measures import macro_f1, scatter
 
-__all__ = ["Head", "Objective", "best_temperature", "fit_head"]
+__all__ = ["Head", "Judged", "Objective", "best_temperature", "fit_head"]
 
 _SMOOTHING = 0.05
 _DROPOUT = 0.1
 _LEAST_SPREAD = 0.1
 _STRENGTHS = (10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
 _TEMPERATURES = (0.05, 20.0)
+
+
+class Judged(NamedTuple):
+    """How outputs were judged: the mean loss with its standard error, and the measure that is shown."""
+
+    loss: float
+    error: float
+    measure: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,15 +80,21 @@ class Objective:
         weights = torch.as_tensor(self.weights, dtype=outputs.dtype, device=outputs.device)
         return torch.nn.functional.cross_entropy(outputs, targets, weights, label_smoothing=_SMOOTHING)
 
-    def judge(self, outputs: np.ndarray, values: np.ndarray) -> tuple[float, float]:
-        """Hold outputs against labels: the loss that decides which epoch is best, and the measure that is shown."""
+    def judge(self, outputs: np.ndarray, values: np.ndarray) -> Judged:
+        """Hold outputs against labels."""
         if self.classes:
             # A network that is right and too sure of itself is not to lose against one that is wrong more often.
-            loss = best_temperature(outputs, values, self.weights[values])[1]
-            return loss, macro_f1(values, outputs.argmax(axis=1))
-        residuals = torch.from_numpy(outputs[:, 0].astype(np.float64)), self.targets(values)
-        loss = float(torch.nn.functional.smooth_l1_loss(*residuals))
-        return loss, scatter(values, outputs[:, 0] * self.spread + self.middle)
+            temperature = best_temperature(outputs, values, self.weights[values])
+            losses, weights = _log_losses(outputs / temperature, values), self.weights[values]
+            measure = macro_f1(values, outputs.argmax(axis=1))
+        else:
+            residuals = torch.from_numpy(outputs[:, 0].astype(np.float64)), self.targets(values)
+            losses = torch.nn.functional.smooth_l1_loss(*residuals, reduction="none").numpy()
+            weights = np.ones(len(losses))
+            measure = scatter(values, outputs[:, 0] * self.spread + self.middle)
+        loss = np.average(losses, weights=weights)
+        error = np.sqrt(np.sum((weights * (losses - loss)) ** 2)) / weights.sum()
+        return Judged(float(loss), float(error), measure)
 
 
 class Head(torch.nn.Module):
@@ -127,7 +142,7 @@ def fit_head(
         _minimise(head.linear, standard, targets, objective, strength)
         with torch.no_grad():
             outputs = head.linear(others).numpy()
-        loss = objective.judge(outputs, checked_values)[0]
+        loss = objective.judge(outputs, checked_values).loss
         if loss < best[0]:
             best = (loss, outputs, {name: tensor.clone() for name, tensor in head.linear.state_dict().items()})
     head.linear.load_state_dict(best[2])
@@ -148,21 +163,23 @@ def _minimise(
     optimiser.step(loss)
 
 
-def best_temperature(outputs: np.ndarray, values: np.ndarray, weights: np.ndarray | None = None) -> tuple[float, float]:
-    """Find the temperature that makes the probabilities of a head most honest, and the loss that is left with it.
+def best_temperature(outputs: np.ndarray, values: np.ndarray, weights: np.ndarray | None = None) -> float:
+    """Find the temperature that makes the probabilities of a head most honest.
 
     >>> import numpy as np
     >>> sure = np.array([[9.0, 0.0]] * 4)
-    >>> temperature, loss = best_temperature(sure, np.array([0, 0, 0, 1]))
+    >>> temperature = best_temperature(sure, np.array([0, 0, 0, 1]))
     >>> round(float(1 / (1 + np.exp(-9 / temperature))), 2)
     0.75
     """
-    outputs = outputs.astype(np.float64)
-    rows = np.arange(len(values))
 
     def loss(logarithm: float) -> float:
-        scaled = outputs / np.exp(logarithm)
-        return float(np.average(logsumexp(scaled, axis=1) - scaled[rows, values], weights=weights))
+        return float(np.average(_log_losses(outputs / np.exp(logarithm), values), weights=weights))
 
-    found = minimize_scalar(loss, bounds=tuple(np.log(_TEMPERATURES)), method="bounded")
-    return float(np.exp(found.x)), float(found.fun)
+    return float(np.exp(minimize_scalar(loss, bounds=tuple(np.log(_TEMPERATURES)), method="bounded").x))
+
+
+def _log_losses(outputs: np.ndarray, values: np.ndarray) -> np.ndarray:
+    outputs = outputs.astype(np.float64)
+    losses: np.ndarray = logsumexp(outputs, axis=1) - outputs[np.arange(len(values)), values]
+    return losses

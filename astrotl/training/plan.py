@@ -11,9 +11,9 @@ import numpy as np
 from astrotl.neural.engines import PRECISIONS
 from astrotl.training.augment import SkyAugment
 from astrotl.training.methods import METHODS, RATES
-from astrotl.training.objective import Objective
+from astrotl.training.objective import Judged, Objective
 
-__all__ = ["Plan", "best_epoch", "line_of"]
+__all__ = ["Plan", "best_epoch", "is_over", "line_of"]
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ class Plan:
 
     method: str
     epochs: int
-    patience: int
+    patience: int | None
     rate: float | None
     decay: float
     augment: SkyAugment | None
@@ -41,8 +41,9 @@ class Plan:
         if self.augment is not None and not isinstance(self.augment, SkyAugment):
             raise ValueError(f"augment: must be a SkyAugment, 'sky' or None, got {self.augment!r}")
         for name in ("epochs", "patience", "batch", "devices"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: must be 1 or more, got {getattr(self, name)}")
+            number = getattr(self, name)
+            if number is not None and number < 1:
+                raise ValueError(f"{name}: must be 1 or more, got {number}")
         if self.rate is not None and self.rate <= 0:
             raise ValueError(f"rate: must be above 0, got {self.rate}")
         if not 0 < self.decay <= 1:
@@ -59,19 +60,39 @@ class Plan:
         return {name: value for name, value in said.items() if name not in ("method", "devices", "seed")}
 
 
-def line_of(epoch: int, loss: float, objective: Objective, judged: float, measure: float) -> dict[str, Any]:
+def line_of(epoch: int, loss: float, objective: Objective, judged: Judged) -> dict[str, Any]:
     """Write down, and say, what an epoch reached."""
     # As exact as the checkpoints compare it, so that both find the same epoch best.
     line = {
         "epoch": epoch,
         "loss": loss,
-        "validation_loss": float(np.float32(judged)),
-        f"validation_{objective.measure}": measure,
+        "validation_loss": float(np.float32(judged.loss)),
+        "validation_error": judged.error,
+        f"validation_{objective.measure}": judged.measure,
     }
     log.info("%s", ", ".join(f"{name} {value:.4g}" for name, value in line.items()))
     return line
 
 
 def best_epoch(history: list[dict[str, Any]]) -> int:
-    """Name the epoch after which the checked images were judged best; 0 is before the first."""
+    """Name the epoch to keep; 0 is before the first.
+
+    It is the last one, in which the weights have come to rest, unless the checked images say surely that another was
+    better: by more than the standard error of their loss, which a few of them seldom do.
+    """
+    return len(history) - 1 if not _epochs_in_vain(history) else _lowest(history)
+
+
+def is_over(history: list[dict[str, Any]], patience: int | None) -> bool:
+    """Say whether this many epochs have been worse than the best one, each by more than the standard error."""
+    return patience is not None and _epochs_in_vain(history) >= patience
+
+
+def _lowest(history: list[dict[str, Any]]) -> int:
     return int(np.argmin([line["validation_loss"] for line in history]))
+
+
+def _epochs_in_vain(history: list[dict[str, Any]]) -> int:
+    best = history[_lowest(history)]
+    enough = best["validation_loss"] + best["validation_error"]
+    return next(count for count, line in enumerate(reversed(history)) if line["validation_loss"] <= enough)

@@ -58,7 +58,7 @@ def finetune(
     fraction: float = 1.0,
     validation: float = 0.15,
     epochs: int = 20,
-    patience: int = 10,
+    patience: int | None = None,
     rate: float | None = None,
     decay: float = 0.75,
     augment: SkyAugment | str | None = "sky",
@@ -72,8 +72,8 @@ def finetune(
     """Teach a pretrained network one's own classes or numbers.
 
     First the best linear head on the features as they are is fitted; then head and network are trained together. The
-    epoch that judges the objects kept for checking best is the one that is saved; if none is better than the head
-    alone, it is the head alone.
+    last epoch is saved, unless the objects kept for checking say, by more than the standard error, that an earlier one
+    was better, or the head alone.
 
     Called again after a kill, it goes on from the last whole epoch and ends with what it would have ended with.
 
@@ -112,7 +112,8 @@ def finetune(
     epochs : int, optional
         How often each image is seen at most.
     patience : int, optional
-        After how many epochs without improvement it ends.
+        It ends after so many epochs that are all worse than the best one by more than the standard error. By default
+        it goes on to the end: the rate falls all the way, and the last epochs are often those that bring most.
     rate : float, optional
         The learning rate of the last layer; by default what suits the method.
     decay : float, optional
@@ -285,13 +286,13 @@ def _first_line(
     """Write down what the head alone reaches, which training has to beat."""
     with torch.inference_mode():
         loss = float(objective.loss(head(torch.from_numpy(vectors)), objective.targets(values)))
-    return line_of(0, loss, objective, *objective.judge(outputs, checked))
+    return line_of(0, loss, objective, objective.judge(outputs, checked))
 
 
 def _honest(objective: Objective, outputs: np.ndarray, values: np.ndarray) -> dict[str, Any]:
     """Find what makes the answers for objects that were not learned from as sure as they are right."""
     if objective.classes:
-        return {"temperature": best_temperature(outputs, values)[0]}
+        return {"temperature": best_temperature(outputs, values)}
     # As many as there are, and the one to come: with few objects the interval is the wider for it.
     return {"interval": np.quantile(values - outputs[:, 0], _TAILS, method="weibull").tolist()}
 
