@@ -75,14 +75,14 @@ def _show_network(file: str) -> None:
 
     made: Any = make_extractor("finetuned", {"path": file})
     note = made.note
-    best = min(note["history"], key=lambda line: line["validation_loss"])["epoch"]
     click.echo(f"{file}: network that was taught {note['column']}")
     _lines(
         **({"classes": ", ".join(note["classes"])} if note["classes"] else {}),
         extractor=_called(note["base"]["class"].rpartition(":")[2], note["base"]["parameters"]),
         method=note["settings"]["method"],
         steps=", ".join(_called(step["step"], step["parameters"]) for step in note["steps"]) or "none",
-        epochs=f"{len(note['history']) - 1}, the best of them {best}" if best else "none: the head alone was the best",
+        epochs=f"{len(note['history']) - 1}",
+        kept=f"epoch {note['epoch']}" if note["epoch"] else "the head alone, on the network as it came",
         tested=f"{len(made.tested):,} objects",
         created=note["created"],
         versions=", ".join(f"{name} {version}" for name, version in note["versions"].items()),

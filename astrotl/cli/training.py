@@ -32,9 +32,10 @@ if TYPE_CHECKING:
     show_default=True,
     help="Train all weights, small additions to each layer, the last layers, or the head alone.",
 )
-@click.option("--epochs", type=int, default=20, show_default=True, help="How often each image is seen at most.")
+@click.option("--epochs", type=int, help="How often each image is seen at most; by default by how many there are.")
 @click.option("--patience", type=int, help="Stop after so many epochs in vain; by default it goes on to the end.")
 @click.option("--rate", type=float, help="The learning rate of the last layer; by default what suits the method.")
+@click.option("--decay", type=float, default=0.75, show_default=True, help="The rate of a layer by that of the next.")
 @click.option("--batch", type=int, default=32, show_default=True, help="Images between two changes of the weights.")
 @click.option("--augment/--no-augment", default=True, show_default=True, help="Turn, mirror and blur the images.")
 @click.option("--precision", default="float32", show_default=True, help="float32 or bfloat16.")
@@ -128,6 +129,7 @@ def predict(network: str, output: str, store: str | None, workers: int | None, o
     source = open_inputs(**images)
     click.echo(f"{len(source):,} objects in the bands {', '.join(source.channels)}", err=True)
     made: Any = make_extractor("finetuned", {"path": network})
+    made.check_bands(source.channels)
     kept = store or f"{os.path.splitext(output)[0]}.h5"
     features = extract_features(source, made, kept, workers=workers, progress=bar, overwrite=overwrite)
     table: Table = made.predict(features)

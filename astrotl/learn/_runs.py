@@ -40,7 +40,11 @@ def digest(target: Target) -> str:
 
 
 def known_runs(path: str, digest: str, stores: Mapping[tuple[str, str], FeatureStore]) -> dict[tuple[Any, ...], Run]:
-    """Read the runs of an earlier call, but for those with other labels and those of stores that are no more."""
+    """Read the runs of an earlier call, but for those of stores that are no more.
+
+    Those with other labels are put aside, and found again when these labels come back.
+    """
+    _put_aside(path, digest)
     if not os.path.exists(path):
         return {}
     table = read_table(path)
@@ -53,6 +57,17 @@ def known_runs(path: str, digest: str, stores: Mapping[tuple[str, str], FeatureS
         for run in rows
         if run["labels"] == digest and there.get((run["extractor"], run["variant"]), run["store"]) == run["store"]
     }
+
+
+def _put_aside(path: str, digest: str) -> None:
+    """Rename a table of runs with other labels, and bring back that with these, if any."""
+    stem, ending = os.path.splitext(path)
+    if os.path.exists(path):
+        table = read_table(path)
+        if "labels" in table.colnames and len(table) and table["labels"][0] != digest:
+            os.replace(path, f"{stem}-{table['labels'][0]}{ending}")
+    if not os.path.exists(path) and os.path.exists(f"{stem}-{digest}{ending}"):
+        os.replace(f"{stem}-{digest}{ending}", path)
 
 
 def key(run: Run) -> tuple[Any, ...]:

@@ -125,6 +125,8 @@ def compare(
     if isinstance(heads, str):
         raise ValueError(f"heads: expected a list of names or estimators, got {heads!r}")
     head_of = {head_name(head): head for head in heads}
+    if len(head_of) < len(heads):
+        raise ValueError(f"heads: one stands twice in {', '.join(head_name(head) for head in heads)}")
     for name, given in (("extractors", made), ("variants", plans), ("heads", head_of), ("fractions", fractions)):
         if not len(given):
             raise ValueError(f"{name}: there is none")
@@ -143,7 +145,7 @@ def compare(
         | {"test": float(test), "store": store.uuid, "labels": known}
         for (name, variant), store in stores.items()
         for head in head_of
-        for fraction in fractions
+        for fraction in dict.fromkeys(fractions)
         for seed in range(seeds)
     ]
     origin = {

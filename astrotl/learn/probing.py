@@ -166,7 +166,11 @@ def _one_thread() -> Iterator[None]:
 
 def head_name(head: str | Any) -> str:
     """Name a head, one's own by what makes it."""
-    return head if isinstance(head, str) else " ".join(repr(head).split())
+    if isinstance(head, str):
+        return head
+    # scikit-learn leaves out what is beyond some hundred letters, unless it is told not to.
+    whole = head.__repr__(N_CHAR_MAX=1_000_000) if hasattr(head, "get_params") else repr(head)
+    return " ".join(whole.split())
 
 
 def _all_said(made: Any, target: Target, store: FeatureStore, rows: np.ndarray) -> Said:

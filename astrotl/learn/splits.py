@@ -46,6 +46,8 @@ def part(target: Target, share: float, seed: int = 0) -> tuple[np.ndarray, np.nd
     # The first part, too, needs one of each.
     wanted = np.clip(np.round(share * counts), 1, counts - 1).astype(int)
     chosen = _drawn(target, strata, wanted, counts - 1, seed)
+    if target.groups is None and counts.min() < 2:
+        raise ValueError(f"target: each class of {target.column!r} needs two members, one for each part")
     if min(len(np.unique(strata[side])) for side in (chosen, ~chosen)) < len(counts):
         what = "class" if target.classes else "range of values"
         raise ValueError(

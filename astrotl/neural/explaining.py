@@ -42,6 +42,8 @@ def attention(extractor: Extractor, batch: ImageBatch) -> np.ndarray:
         than one value a patch.
     """
     pooled = _network(extractor, batch)
+    # Maps of all the ways in which an image can lie would lie on top of each other.
+    pooled.turns = False
     watched = _last_attention(pooled.network)
     seen: list[torch.Tensor] = []
     if watched is not None:

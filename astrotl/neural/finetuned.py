@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import os
+import warnings
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
@@ -13,7 +15,7 @@ import torch
 from astropy.table import MaskedColumn, Table
 from scipy.special import softmax
 
-from astrotl.errors import StoreMismatchError
+from astrotl.errors import AstrotlWarning, StoreMismatchError
 from astrotl.neural.backbone import Backbone
 from astrotl.neural.saved import network_from, read_arrays, read_note
 from astrotl.preprocess import Step, step_from_signature
@@ -113,7 +115,7 @@ class Finetuned(Backbone):
             A row for each object that has features. For classes ``id``, ``predicted``, ``probability`` and, for each
             class, ``p_<class>``; for numbers ``id``, ``predicted``, and ``predicted_p16`` and ``predicted_p84``,
             between which 68 % lie. If the network has met some of the objects before, ``part`` says as what, and
-            ``label`` what it was told of them.
+            ``label`` what it was told of them; objects whose ids only count them are not known again.
         """
         made = store.provenance.get("extractor", {})
         if made.get("weights_sha256") != self._digest:
@@ -122,20 +124,37 @@ class Finetuned(Backbone):
                 f"{store.path}: its features were made by {who}, with other weights than those in {self.path}; extract "
                 "the images with this network first"
             )
+        self.check_bands(store.provenance["source"]["channels"])
         rows = store.done()
         weight, bias = self._arrays["head.weight"], self._arrays["head.bias"]
         outputs = np.empty((len(rows), len(bias)), dtype=np.float32)
         for start in range(0, len(rows), _ROWS_AT_ONCE):
             part = slice(start, start + _ROWS_AT_ONCE)
             outputs[part] = store.features(rows[part]) @ weight.T + bias
-        table = self._said(store.ids[rows], outputs)
+        table = self._said(store.ids[rows], outputs, met=not _are_row_numbers(store.ids))
         table.meta["astrotl"]["store"] = {"file": os.path.basename(store.path), "uuid": store.uuid}
         return table
 
-    def _said(self, ids: np.ndarray, outputs: np.ndarray) -> Table:
-        """Put into a table what the head gave for each object."""
+    def check_bands(self, channels: Sequence[str]) -> None:
+        """Refuse the bands that it was taught with in another order, and say if they have other names."""
+        taught = self.note["settings"]["source"]["channels"]
+        if list(channels) == taught:
+            return
+        if sorted(channels) == sorted(taught):
+            raise ValueError(
+                f"bands: {self.path} was taught with {', '.join(taught)} in this order, got {', '.join(channels)}"
+            )
+        warnings.warn(
+            f"{self.path} was taught with the bands {', '.join(taught)}, and is asked about {', '.join(channels)}",
+            AstrotlWarning,
+            stacklevel=3,
+        )
+
+    def _said(self, ids: np.ndarray, outputs: np.ndarray, *, met: bool = True) -> Table:
+        """Put into a table what the head gave for each object, some of which it may have met."""
         table = Table({"id": ids})
-        self._add_known(table)
+        if met:
+            self._add_known(table)
         if self.classes:
             probabilities = softmax(outputs.astype(np.float64) / self.note["temperature"], axis=1)
             best = probabilities.argmax(axis=1)
@@ -188,3 +207,8 @@ class Finetuned(Backbone):
 
     def _create(self) -> tuple[torch.nn.Module, str]:
         return network_from(self.path, self.note["network"]), self.note["network"]["pooling"]
+
+
+def _are_row_numbers(ids: np.ndarray) -> bool:
+    """Say whether the ids only count the objects: those of another night are called the same."""
+    return bool((ids == np.arange(len(ids)).astype(np.str_)).all())

@@ -54,6 +54,7 @@ def train(
     Every epoch leaves a checkpoint in the folder, from which the same call goes on. If no epoch is better than what
     ``history`` begins with, the network and its head come back as they were.
     """
+    assert plan.epochs is not None
     before = [{name: tensor.clone() for name, tensor in part.state_dict().items()} for part in (module, head)]
     with _quiet(), torch.random.fork_rng():
         torch.manual_seed(plan.seed)
@@ -62,6 +63,9 @@ def train(
 
         def batches(rows: np.ndarray, **settings: Any) -> Batches:
             targets = objective.targets(material.values[rows])
+            if targets.is_floating_point():
+                # Not every device knows double precision.
+                targets = targets.float()
             return Batches(material.images, rows, targets, plan.batch, **settings)
 
         taught = batches(
@@ -99,7 +103,7 @@ def _trainer(plan: Plan, images: int, folder: Path, progress: Callable[..., Any]
         _keep(folder, "last"),
     ]
     if progress is not None:
-        callbacks.append(_Progress(progress, plan.epochs * images))
+        callbacks.append(_Progress(progress, (plan.epochs or 0) * images))
     return pl.Trainer(
         max_epochs=plan.epochs,
         devices=plan.devices,
@@ -173,7 +177,7 @@ class _Learner(pl.LightningModule):
         judged = self._objective.judge(outputs, self._values)
         taught = float(torch.stack(self._losses).mean())
         self._history.append(line_of(self.current_epoch + 1, taught, self._objective, judged))
-        self.log("checked", torch.tensor(judged.loss, dtype=torch.float32, device=self.device))
+        self.log("checked", torch.tensor(self._history[-1]["validation_loss"], dtype=torch.float32, device=self.device))
         self._losses.clear()
         self._checked.clear()
         self.trainer.should_stop = self._is_over()

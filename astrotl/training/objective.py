@@ -17,7 +17,6 @@ __all__ = ["Head", "Judged", "Objective", "best_temperature", "fit_head"]
 
 _SMOOTHING = 0.05
 _DROPOUT = 0.1
-_LEAST_SPREAD = 0.1
 _STRENGTHS = (10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
 _TEMPERATURES = (0.05, 20.0)
 
@@ -98,14 +97,16 @@ class Objective:
 
 
 class Head(torch.nn.Module):
-    """A linear layer on standardised features."""
+    """A linear layer on features of which the mean is taken away, and that are all scaled alike.
+
+    Were each scaled by itself, those that hardly vary would be magnified, and training would begin with a quake.
+    """
 
     def __init__(self, features: torch.Tensor, outputs: int) -> None:
         super().__init__()
-        spread = features.std(0, correction=0)
+        spread = features.var(0, correction=0).mean().sqrt()
         self.register_buffer("middle", features.mean(0))
-        # A feature that hardly varies is not to count for more than it says.
-        self.register_buffer("spread", spread.clamp(min=_LEAST_SPREAD * float(spread.mean()) or 1.0))
+        self.register_buffer("spread", spread if spread > 0 else torch.ones_like(spread))
         self.dropout = torch.nn.Dropout(_DROPOUT)
         self.linear = torch.nn.Linear(features.shape[1], outputs)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,9 @@ from astrotl.training.objective import Judged, Objective
 
 __all__ = ["Plan", "best_epoch", "is_over", "line_of"]
 
+#: How many looks at images training takes at the least, within these numbers of epochs.
+_LOOKS, _FEWEST_EPOCHS, _MOST_EPOCHS = 8000, 20, 100
+
 log = logging.getLogger(__name__)
 
 
@@ -23,7 +26,7 @@ class Plan:
     """How a network is trained; `~astrotl.training.finetune` tells what each of these is."""
 
     method: str
-    epochs: int
+    epochs: int | None
     patience: int | None
     rate: float | None
     decay: float
@@ -49,6 +52,12 @@ class Plan:
         if not 0 < self.decay <= 1:
             raise ValueError(f"decay: must be above 0 and at most 1, got {self.decay}")
 
+    def for_images(self, count: int) -> Plan:
+        """Say how many epochs there are, if nobody has: few images are seen more often."""
+        if self.epochs is not None:
+            return self
+        return replace(self, epochs=int(np.clip(round(_LOOKS / count), _FEWEST_EPOCHS, _MOST_EPOCHS)))
+
     @property
     def highest_rate(self) -> float:
         """The learning rate of the last layer."""
@@ -62,12 +71,14 @@ class Plan:
 
 def line_of(epoch: int, loss: float, objective: Objective, judged: Judged) -> dict[str, Any]:
     """Write down, and say, what an epoch reached."""
-    # As exact as the checkpoints compare it, so that both find the same epoch best.
+    # What has diverged is worse than anything.
+    loss, lost = (value if np.isfinite(value) else np.inf for value in (loss, judged.loss))
     line = {
         "epoch": epoch,
         "loss": loss,
-        "validation_loss": float(np.float32(judged.loss)),
-        "validation_error": judged.error,
+        # As exact as the checkpoints compare it, so that both find the same epoch best.
+        "validation_loss": float(np.float32(lost)),
+        "validation_error": judged.error if np.isfinite(judged.error) else 0.0,
         f"validation_{objective.measure}": judged.measure,
     }
     log.info("%s", ", ".join(f"{name} {value:.4g}" for name, value in line.items()))

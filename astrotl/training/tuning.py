@@ -57,7 +57,7 @@ def finetune(
     test: float = 0.25,
     fraction: float = 1.0,
     validation: float = 0.15,
-    epochs: int = 20,
+    epochs: int | None = None,
     patience: int | None = None,
     rate: float | None = None,
     decay: float = 0.75,
@@ -110,7 +110,7 @@ def finetune(
     validation : float, optional
         The share of these that is kept to find the best epoch and to make the probabilities honest.
     epochs : int, optional
-        How often each image is seen at most.
+        How often each image is seen at most; by default 20 times, and if there are fewer than 400 of them, more often.
     patience : int, optional
         It ends after so many epochs that are all worse than the best one by more than the standard error. By default
         it goes on to the end: the rate falls all the way, and the last epochs are often those that bring most.
@@ -151,7 +151,8 @@ def finetune(
         return read_target(labels, objects, column, kind=kind, classes=classes, groups=groups, id_column=id_column)
 
     target = read(source)
-    _parted(target, test, fraction, validation, seed)
+    learned = _parted(target, test, fraction, validation, seed) == _LEARN
+    plan = plan.for_images(int(learned.sum()))
     labelled = source[target.rows]
     settings: dict[str, Any] = {
         "labels": {"column": column, "classes": list(target.classes), "digest": _digest(target, labelled.ids)},
@@ -210,10 +211,17 @@ class _Job:
         check_rebuilds(module)
         if self.plan.method != "head":
             module = self._trained(module, head, objective, known, use, history)
+        if not np.isfinite(history[-1]["validation_loss"]):
+            warnings.warn(
+                f"rate: {self.plan.highest_rate:g} is too high, and training has diverged; epoch {best_epoch(history)} "
+                "is kept",
+                AstrotlWarning,
+                stacklevel=3,
+            )
         if _is_first():
             self._write(module, head, objective, known, use, vectors, history)
             shutil.rmtree(self.folder)
-        if self.plan.devices > 1:
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
             # The others open the file, too.
             torch.distributed.barrier()
 
@@ -258,6 +266,7 @@ class _Job:
             "steps": [step_signature(step) for step in self.steps],
             "settings": self.settings,
             "history": history,
+            "epoch": best_epoch(history),
             "versions": versions(_VERSIONS),
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
         }

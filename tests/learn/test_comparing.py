@@ -109,6 +109,21 @@ def test_runs_with_other_labels_are_never_mixed(galaxies, tmp_path):
     numbers = compare(source, truth, "mag_r", tmp_path, **options)
     assert {"scatter", "bias", "explained"} <= set(numbers.colnames)
     assert "f1" not in read_table(tmp_path / "runs.ecsv").colnames
+    # Nothing is lost: with the first labels, their runs are there again.
+    assert compare(source, truth, "kind", tmp_path, **options)["seconds"].tolist() == first["seconds"].tolist()
+
+
+def test_heads_that_differ_far_behind_are_two(galaxies, tmp_path):
+    from sklearn.ensemble import VotingClassifier
+
+    heads = [
+        VotingClassifier([(f"m{n}", LogisticRegression(C=1 + n + (n == 29) * last)) for n in range(30)], voting="soft")
+        for last in (0, 1)
+    ]
+    options = {"extractors": ["profiles"], "fractions": [1.0, 1], "seeds": 1}
+    assert len(compare(*galaxies, "kind", tmp_path, heads=heads, **options)) == 2
+    with pytest.raises(ValueError, match="heads: one stands twice"):
+        compare(*galaxies, "kind", tmp_path, heads=["linear", "linear"], **options)
 
 
 def test_the_test_objects_are_those_of_the_split(galaxies, tmp_path):

@@ -70,6 +70,12 @@ def test_attention_sums_to_one_and_is_as_large_as_the_image(network):
     np.testing.assert_allclose(maps[5:], neural.attention(extractor, batch.select([5])), rtol=1e-5)
 
 
+def test_attention_is_that_of_the_image_as_it_lies(network):
+    plain, turning = network("test_vit"), network("test_vit", turns=True)
+    batch = batch_for(plain, 5)
+    np.testing.assert_array_equal(neural.attention(turning, batch), neural.attention(plain, batch))
+
+
 def test_looking_changes_nothing(network):
     extractor = network("test_vit")
     batch = batch_for(extractor)

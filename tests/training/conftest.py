@@ -77,3 +77,24 @@ def striped(count, noise):
     labels["slope"] = standing + rng.normal(0, 0.05, count)
     labels["field"] = np.arange(count) // 3
     return source, labels
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def taught(stripes, weights, folder):
+    """Teach the small network to tell stripes, as ``taught(method, **settings)``; turned, lying ones would stand."""
+
+    from astrotl.neural import Timm
+    from astrotl.training import finetune
+
+    def teach(path="stripes.safetensors", column="kind", model="test_resnet", data=stripes, **settings):
+        base = Timm(model, weights=weights(model), size=32)
+        known = {"extractor": base, "augment": None, "epochs": 4, "batch": 16}
+        return finetune(*data, column, path, **{**known, **settings})
+
+    return teach

@@ -9,34 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from astrotl import Profiles, extract_features, open_index, open_source
-from astrotl.errors import AstrotlWarning, MissingDependencyError, StoreMismatchError, WeightsError
-from astrotl.extract import extractor_of, make_extractor
+from astrotl import Profiles, extract_features, open_source
+from astrotl.errors import AstrotlWarning, MissingDependencyError, StoreMismatchError
 from astrotl.learn import part, read_target
-from astrotl.measures import accuracy, scatter
+from astrotl.measures import accuracy
 from astrotl.neural import Finetuned, Timm
 from astrotl.preprocess import CropCentre, Stretch
 from astrotl.sources import ArraySource
-from astrotl.tasks import Similar
 from astrotl.training import finetune
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-def taught(stripes, weights, folder):
-    """Teach the small network to tell stripes, as ``taught(method, **settings)``; turned, lying ones would stand."""
-
-    def teach(path="stripes.safetensors", column="kind", model="test_resnet", data=stripes, **settings):
-        base = Timm(model, weights=weights(model), size=32)
-        known = {"extractor": base, "augment": None, "epochs": 4, "batch": 16}
-        return finetune(*data, column, path, **{**known, **settings})
-
-    return teach
 
 
 def right(network):
@@ -96,57 +76,6 @@ def test_a_fraction_leaves_the_test_as_it_is(taught):
     assert whole.tested["id"].tolist() == half.tested["id"].tolist()
 
 
-def test_it_is_an_extractor_like_any_other(taught, stripes, tmp_path):
-    network = taught(epochs=6, rate=1e-2, decay=0.9)
-    source, _ = stripes
-    store = extract_features(source, make_extractor("finetuned", {"path": "stripes.safetensors"}), "f.h5")
-    assert store.shape == (90, network.dim) == (90, 96)
-    assert store.provenance["steps"][0]["step"] == "stretch"
-    assert extractor_of(store).signature() == network.signature()
-    table = network.predict(store)
-    assert table.colnames == ["id", "part", "label", "predicted", "probability", "p_lying", "p_standing"]
-    np.testing.assert_allclose(table["p_lying"] + table["p_standing"], 1)
-    tested = table[table["part"] == "test"]
-    assert tested["predicted"].tolist() == network.tested["predicted"].tolist()
-    np.testing.assert_allclose(tested["p_lying"], network.tested["p_lying"], atol=1e-3)
-    assert {"learn", "validation", "test"} == set(table["part"])
-    assert table.meta["astrotl"]["store"]["uuid"] == store.uuid
-    # Look-alikes are of the same kind now.
-    neighbours = Similar(["s000"], k=5).run(open_index(store))
-    kinds = dict(zip(table["id"], table["label"], strict=True))
-    assert [kinds[name] for name in neighbours["id"]].count(kinds["s000"]) >= 4
-
-
-def test_new_objects_have_neither_part_nor_label(taught, stripes):
-    network = taught(method="head")
-    source, _ = stripes
-    new = ArraySource(source[:5].read().data, ids=[f"new{number}" for number in range(5)])
-    table = network.predict(extract_features(new, network, "new.h5"))
-    assert table.colnames == ["id", "predicted", "probability", "p_lying", "p_standing"]
-
-
-def test_engines_agree(taught, stripes):
-    pytest.importorskip("openvino")
-    taught(method="whole", epochs=2)
-    batch = Stretch()(stripes[0][:6].read())
-    made = [Finetuned("stripes.safetensors", engine=engine) for engine in ("torch", "openvino")]
-    from astrotl.prepare import take_through
-
-    images = take_through(batch, made[0].input.steps())
-    one, other = (each.extract(images) for each in made)
-    assert np.abs(one - other).max() < 1e-4 * np.abs(one).max()
-
-
-def test_numbers_come_with_intervals(taught):
-    network = taught(column="slope")
-    table = network.tested
-    assert table.colnames == ["id", "part", "label", "predicted", "predicted_p16", "predicted_p84"]
-    assert (table["predicted_p16"] < table["predicted_p84"]).all()
-    assert scatter(table["label"], table["predicted"]) < 0.7 * table["label"].std()
-    assert network.history.colnames[-1] == "validation_scatter"
-    assert network.classes == ()
-
-
 def test_groups_are_never_parted(taught, stripes):
     network = taught(method="head", groups="field")
     _, labels = stripes
@@ -155,12 +84,6 @@ def test_groups_are_never_parted(taught, stripes):
     table = network.predict(store)
     tested = {field[row["id"]] for row in table if row["part"] == "test"}
     assert tested.isdisjoint({field[row["id"]] for row in table if row["part"] != "test"})
-
-
-def test_a_network_is_taught_further(taught):
-    first = taught("first.safetensors", method="head", column="slope")
-    second = taught("second.safetensors", extractor=first, epochs=1)
-    assert second.note["base"]["class"] == "astrotl.neural.finetuned:Finetuned"
 
 
 def test_five_bands(stripes, weights, folder):
@@ -382,38 +305,6 @@ def test_a_bar_moves_on_to_the_end(taught):
 
     taught(epochs=3, progress=Bar)
     assert all(done == total for _, total, done in seen)
-
-
-def test_a_store_of_another_network_is_refused(taught, stripes, weights):
-    network = taught(method="head")
-    store = extract_features(stripes[0], Timm("test_vit", weights=weights("test_vit"), size=32), "other.h5")
-    with pytest.raises(StoreMismatchError, match="its features were made by Timm, with other weights"):
-        network.predict(store)
-
-
-def test_files_that_are_none_are_named(tmp_path, weights):
-    with pytest.raises(FileNotFoundError, match="there is no such file; make it with astrotl finetune"):
-        Finetuned(tmp_path / "gone.safetensors").dim  # noqa: B018
-    with pytest.raises(WeightsError, match="holds weights, but no network that astrotl finetune has made"):
-        Finetuned(weights("test_vit")).dim  # noqa: B018
-    (tmp_path / "bad.safetensors").write_bytes(b"no tensors at all")
-    with pytest.raises(WeightsError, match=r"cannot be read as \.safetensors"):
-        Finetuned(tmp_path / "bad.safetensors").dim  # noqa: B018
-
-
-def test_a_fresh_process_needs_no_lightning_and_no_pickle(taught):
-    taught(method="lora", model="test_vit", epochs=1)
-    script = (
-        "import sys, pickle\n"
-        "for name in ('lightning', 'peft', 'sklearn'): sys.modules[name] = None\n"
-        "import astrotl.neural\n"
-        "from astrotl.extract import make_extractor\n"
-        "pickle.load = pickle.loads = pickle.Unpickler = None\n"
-        "network = make_extractor('finetuned', {'path': 'stripes.safetensors'})\n"
-        "print(network.dim, len(network.tested), network.classes)\n"
-    )
-    done = subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, check=False)
-    assert done.stdout.split()[0] == "64", done.stderr
 
 
 def test_the_head_alone_needs_no_lightning(taught, monkeypatch):

@@ -1,8 +1,10 @@
 """Which epoch is kept: the last one, unless those checked say surely that another was better."""
 
+import numpy as np
 import pytest
 
-from astrotl.training.plan import best_epoch, is_over
+from astrotl.training.objective import Judged, Objective
+from astrotl.training.plan import best_epoch, is_over, line_of
 
 
 def history(*losses, error=0.1):
@@ -29,3 +31,11 @@ def test_it_is_over_after_epochs_that_are_surely_worse():
     assert is_over(seen, 2)
     assert not is_over(seen, 3)
     assert not is_over(seen, None)
+
+
+def test_what_has_diverged_is_never_kept():
+    objective = Objective(2, np.ones(2))
+    line = line_of(2, float("nan"), objective, Judged(float("nan"), float("nan"), 0.5))
+    seen = [*history(0.9, 0.5), line]
+    assert best_epoch(seen) == 1
+    assert is_over(seen, 1)
