@@ -10,11 +10,13 @@ from astrotl.neural import StampNetwork
 from astrotl.preprocess import CropCentre, FillNoData, Stretch
 from astrotl.training import finetune
 from tests.benchmarks.learning import sets
-from tests.benchmarks.learning.rows import CHOOSING, SEEDS, Row, measured, tested, together
+from tests.benchmarks.learning.rows import CHOOSING, SEEDS, measured, tested, together
 
 DESIGNS = ("published", "turning")
 RIVALS = ("forest", "knn", "svm", "bayes")
 MEASURES = ("accuracy", "precision", "recall", "f1", "auc", "calibration error")
+#: Precision, recall and F1 are the means over both classes.
+HEAD = f"{'':26} accur  preci  recal  F1     AUC   (of three)     miscal"
 
 
 def jobs():
@@ -53,17 +55,19 @@ def rows():
         for head in RIVALS:
             asked = [probe(store, labels, column, head=head, seed=seed) for seed in SEEDS]
             tables[f"{head} on {features}"] = [tested(table) for table in asked]
-    for name, found in tables.items():
-        for measure in MEASURES:
-            yield Row(f"alerts, {name}: {measure}", [measured(table, measure) for table in found])
-    yield Row("alerts, always real: accuracy", [np.mean(table["label"] == "real") for table in found])
     best = _best_of(stores, labels, column)
-    both = [together(one, other) for one, other in zip(tables["network, turning"], tables[best], strict=True)]
-    for measure in MEASURES:
-        yield Row(f"alerts, network and {best} together: {measure}", [measured(table, measure) for table in both])
+    pairs = zip(tables["network, turning"], tables[best], strict=True)
+    tables["turning and the best rival"] = both = [together(one, other) for one, other in pairs]
+    for name, found in tables.items():
+        measures = [[measured(table, measure) for table in found] for measure in MEASURES]
+        aucs = measures[-2]
+        means = [f"{np.mean(values):.3f}" for values in measures]
+        yield f"{name:26} {'  '.join(means[:-1])} ({min(aucs):.3f}-{max(aucs):.3f})  {means[-1]}"
+    yield f"{'always real':26} {np.mean([np.mean(table['label'] == 'real') for table in both]):.3f}"
+    yield f"The best rival by other seeds: {best}. With it, in three tests together:"
     counts = np.sum([confusion(table["label"], table["predicted"], ("bogus", "real")) for table in both], axis=0)
     for true, row in zip(("bogus", "real"), counts, strict=True):
-        yield f"  of {row.sum()} {true} in the three tests {row[0]} are called bogus and {row[1]} real"
+        yield f"  of {row.sum()} {true} {row[0]} are called bogus and {row[1]} real"
 
 
 def _best_of(stores, labels, column):

@@ -42,6 +42,6 @@ def rows():
                         & (runs["fraction"] == fraction)
                     ]
                     yield Row(
-                        f"galaxies, {fraction:.0%} of the labels: {extractor.partition(':')[0]}, {variant}, {head}",
+                        f"{fraction:.0%}: {extractor.partition(':')[0]}, {variant}, {head}",
                         found["f1"].tolist(),
                     )

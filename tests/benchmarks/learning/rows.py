@@ -8,6 +8,8 @@ from astropy.table import Table
 from astrotl.learn import scores
 
 SEEDS = (0, 1, 2)
+#: What stands above rows.
+HEAD = f"{'macro F1':45} {'goal':>4}  mean (range) of three"
 #: Whatever is chosen is chosen by these.
 CHOOSING = (10, 11, 12)
 
@@ -21,8 +23,10 @@ class Row:
     goal: str = ""
 
     def __str__(self) -> str:
-        reached = f"{np.mean(self.values):.3f} ({min(self.values):.3f} to {max(self.values):.3f})"
-        return f"{self.figure:78} {self.goal:>5}  {reached}"
+        reached = f"{np.mean(self.values):.3f}"
+        if len(self.values) > 1:
+            reached += f" ({min(self.values):.3f}-{max(self.values):.3f})"
+        return f"{self.figure:45} {self.goal:>4}  {reached}"
 
 
 def measured(table, measure="f1"):

@@ -23,7 +23,7 @@ def rows():
     yield Row("LoRA trains this fraction of the weights", [sum(trained) / total], "0.05")
     whole, lora = ([measured(teach("radio", LITE, 1.0, method, seed).tested) for seed in SEEDS] for method in METHODS)
     losses = [all_weights - few for all_weights, few in zip(whole, lora, strict=True)]
-    yield Row("radio: what LoRA loses against all weights", losses, "0.03")
+    yield Row("radio: F1 lost by LoRA against whole", losses, "0.03")
     through, killed = (_trained(kill) for kill in (False, True))
     for measure in ("f1", "auc", "accuracy"):
         difference = abs(measured(through, measure) - measured(killed, measure))

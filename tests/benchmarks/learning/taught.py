@@ -68,7 +68,7 @@ def rows():
     yield from _plain()
     for name, network, fraction, method, goal in FIGURES:
         found = [measured(teach(name, network, fraction, method, seed).tested) for seed in SEEDS]
-        yield Row(f"{name}, {fraction:.0%} of the labels: {network}, {method}", found, goal)
+        yield Row(f"{name}, {fraction:.0%}: {network}, {method}", found, goal)
     yield from _sure()
     yield from _with_profiles()
 
@@ -80,7 +80,7 @@ def _plain():
         store = extract_features(source, "efficientnet-lite0", sets.KEPT / f"{name}-plain.h5")
         for fraction in fractions:
             found = [measured(probe(store, labels, column, fraction=fraction, seed=seed)) for seed in SEEDS]
-            yield Row(f"{name}, {fraction:.0%} of the labels: whole stamps, default features, linear", found)
+            yield Row(f"{name}, {fraction:.0%}: whole stamps, linear head", found)
 
 
 def _sure():
@@ -89,7 +89,7 @@ def _sure():
     sure = {str(row) for row, word in enumerate(labels["confidence"]) if word == "confident"}
     found = [teach("radio", LITE, 1.0, "whole", seed).tested for seed in SEEDS]
     kept = [table[[name in sure for name in table["id"]]] for table in found]
-    yield Row("radio, only those sure of their class: EfficientNet-Lite0, whole", [measured(table) for table in kept])
+    yield Row("radio: whole, on those sure of their class", [measured(table) for table in kept])
 
 
 def _with_profiles():
@@ -98,7 +98,7 @@ def _with_profiles():
     views = Concat(["profiles@0.25", "profiles@0.5"])
     store = extract_features(source, views, sets.KEPT / "spectra-profiles.h5")
     rings = [tested(probe(store, labels, column, head="forest", seed=seed)) for seed in SEEDS]
-    yield Row("spectra, 100% of the labels: profiles of two crops, forest", [measured(table) for table in rings])
+    yield Row("spectra: profiles of two crops, forest", [measured(table) for table in rings])
     networks = [teach("spectra", LITE, 1.0, "whole", seed).tested for seed in SEEDS]
     both = [measured(together(one, other)) for one, other in zip(networks, rings, strict=True)]
-    yield Row("spectra, 100% of the labels: both of these, averaged", both, "0.85")
+    yield Row("spectra: whole and profiles, averaged", both, "0.85")
