@@ -17,6 +17,9 @@ __all__ = ["compared"]
 _FACTORS = ("extractor", "variant", "head")
 _DASHES = ("-", "--", ":")
 _MARKS = ("o", "s", "^")
+#: Bands of more lines than these would hide each other.
+_MOST_BANDS = 6
+_LONGEST_NAME = 44
 _SMALL_IS_GOOD = ("scatter", "calibration_error", "seconds")
 
 
@@ -30,11 +33,11 @@ class _Line(NamedTuple):
     high: np.ndarray
 
 
-def compared(runs: Table, *, measure: str | None = None) -> Figure:
+def compared(runs: Table, *, measure: str | None = None, most: int = 12) -> Figure:
     """Draw what each combination of extractor, variant and head reaches with few and with many labels.
 
-    A line is the mean of the seeds, its band reaches from the worst to the best of them. Where all runs had the same
-    share of the labels, the combinations stand below each other instead, the best one at the top.
+    A line is the mean of the seeds, its band, if there are few lines, reaches from the worst to the best of them. Where
+    all runs had the same share of the labels, the combinations stand below each other instead, the best one at the top.
 
     Parameters
     ----------
@@ -42,6 +45,8 @@ def compared(runs: Table, *, measure: str | None = None) -> Figure:
         A row for each run, with the columns ``extractor``, ``variant``, ``head``, ``fraction`` and ``seed``.
     measure : str, optional
         The column to draw; by default ``f1``, or ``scatter`` where numbers were learned.
+    most : int, optional
+        How many combinations are drawn at the most, the best ones.
 
     Returns
     -------
@@ -58,10 +63,15 @@ def compared(runs: Table, *, measure: str | None = None) -> Figure:
         raise ValueError(f"runs: none has a {measure}")
     best_last = -1 if measure in _SMALL_IS_GOOD else 1
     lines.sort(key=lambda line: best_last * line.mean[-1], reverse=True)
+    count = len(lines)
+    lines = lines[:most]
     fractions = np.unique(np.concatenate([line.fraction for line in lines]))
     height = max(4.2, 0.26 * len(lines) + 1.2)
-    figure = Figure(figsize=(7.8, height), facecolor=PAPER, dpi=150, layout="constrained")
+    width = 5.4 + 0.07 * max(len(line.name) for line in lines)
+    figure = Figure(figsize=(width, height), facecolor=PAPER, dpi=150, layout="constrained")
     ax = figure.subplots()
+    if count > len(lines):
+        ax.set_title(f"the best {len(lines)} of {count}", fontsize=9, color=INK)
     label = measure.replace("_", " ").replace("f1", "F1").replace("auc", "AUC")
     if len(fractions) > 1:
         _draw_lines(ax, lines, fractions)
@@ -88,16 +98,16 @@ def _lines(runs: Table, measure: str) -> list[_Line]:
         at = {share: value[(names == name) & (fraction == share) & np.isfinite(value)] for share in np.unique(fraction)}
         known = [(share, some.mean(), some.min(), some.max()) for share, some in at.items() if len(some)]
         if known:
-            lines.append(_Line(str(name), *np.array(known).T))
+            lines.append(_Line(_short(str(name)), *np.array(known).T))
     return lines
 
 
 def _draw_lines(ax: Axes, lines: list[_Line], fractions: np.ndarray) -> None:
     for number, line in enumerate(lines):
         colour, turn = COLOURS[number % len(COLOURS)], number // len(COLOURS) % len(_DASHES)
-        ax.fill_between(
-            line.fraction, line.low, line.high, color=colour, alpha=0.25 if len(lines) < 4 else 0.1, linewidth=0
-        )
+        if len(lines) <= _MOST_BANDS:
+            alpha = 0.25 if len(lines) < 4 else 0.1
+            ax.fill_between(line.fraction, line.low, line.high, color=colour, alpha=alpha, linewidth=0)
         ax.plot(
             line.fraction, line.mean, color=colour, linestyle=_DASHES[turn], marker=_MARKS[turn], markersize=4,
             linewidth=1.5, label=line.name,
@@ -127,3 +137,9 @@ def _draw_below_each_other(ax: Axes, lines: list[_Line]) -> None:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.3g} %"
+
+
+def _short(name: str) -> str:
+    """Cut a long name in its middle: its beginning says what, its end which variant and head."""
+    half = _LONGEST_NAME // 2
+    return name if len(name) <= _LONGEST_NAME else f"{name[: half - 2]}...{name[-half:]}"

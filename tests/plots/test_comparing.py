@@ -47,6 +47,17 @@ def test_twelve_lines_are_told_apart():
     assert len({(line.get_color(), str(line.get_linestyle()), line.get_marker()) for line in ax.lines}) == 12
 
 
+def test_of_many_the_best_are_drawn_and_long_names_are_cut():
+    names = [f"timm:model=a_network_with_a_very_long_name_{n:02}" for n in range(30)]
+    rows = [(name, share, 0, share * (n + 1) / 30) for n, name in enumerate(names) for share in (0.1, 1.0)]
+    ax = compared(Table(rows=rows, names=("extractor", "fraction", "seed", "f1"))).axes[0]
+    assert ax.get_title() == "the best 12 of 30"
+    drawn = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert len(drawn) == 12
+    assert drawn[0].endswith("_29")
+    assert max(map(len, drawn)) < 46
+
+
 def test_one_share_of_labels_makes_rows():
     ax = compared(runs_of(fractions=(1.0,)), measure="f1").axes[0]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["profiles", "lite0"]
