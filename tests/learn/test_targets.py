@@ -91,7 +91,7 @@ def test_nan_masked_and_empty_labels_are_no_labels(source):
 
 def test_a_class_with_one_member_is_counted_and_left_out(source):
     kinds = ["disc"] * 5 + ["merger"] * 5 + ["ring", "lens"]
-    with pytest.warns(AstrotlWarning, match="kind: 2 classes have one member only and are left out: lens, ring$"):
+    with pytest.warns(AstrotlWarning, match="kind: 2 classes with one member only, left out: lens, ring$"):
         target = read_target(labels(kind=kinds), source, "kind")
     assert target.classes == ("disc", "merger")
     assert len(target) == 10
@@ -118,7 +118,7 @@ def test_what_is_left_after_that_must_still_do(tmp_path):
         target = read_target(labels(kind=["a"] * 3 + ["b"] * 3 + ["c"] * 3 + ["d"] * 3, host=IDS), store, "kind")
     assert sorted(str(one.message) for one in said) == [
         "5 of the 12 labelled objects have no features and are left out",
-        "kind: 1 classes have one member only and are left out: d",
+        "kind: 1 class with one member only, left out: d",
     ]
     assert (target.classes, target.values.tolist()) == (("a", "b", "c"), [0, 0, 1, 1, 2, 2])
     with (
