@@ -183,8 +183,9 @@ def _classes(said: np.ndarray, column: str, wanted: Sequence[str] | None) -> Tar
         )
     small = [name for name in asked if members[name] < _FEWEST]
     if small:
+        what = "class" if len(small) == 1 else "classes"
         warnings.warn(
-            f"{column}: {len(small):,} {'class' if len(small) == 1 else 'classes'} with one member only, left out: {', '.join(small[:5])}"
+            f"{column}: {len(small):,} {what} with one member only, left out: {', '.join(small[:5])}"
             f"{', ...' if len(small) > 5 else ''}",
             AstrotlWarning,
             stacklevel=3,
