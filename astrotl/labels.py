@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from astropy.table import Column, MaskedColumn, Table
 
+from astrotl._params import nearest
 from astrotl.errors import AstrotlWarning
 from astrotl.sources import ImageSource
 from astrotl.store import FeatureStore
@@ -19,7 +20,7 @@ _ENDING = re.compile(r"(\.(fits?|fts|fz|gz|bz2|z|jpe?g|png))+$", re.IGNORECASE)
 
 _TRUTHS = {"true": True, "1": True, "t": True, "yes": True, "false": False, "0": False, "f": False, "no": False}
 
-__all__ = ["align", "as_word", "numbers", "truths", "words"]
+__all__ = ["align", "as_word", "find_column", "numbers", "truths", "words"]
 
 
 def align(labels: Table, objects: FeatureStore | ImageSource, id_column: str | None = None) -> Table:
@@ -79,7 +80,7 @@ def align(labels: Table, objects: FeatureStore | ImageSource, id_column: str | N
 
 def words(labels: Table, column: str) -> np.ndarray:
     """Take a column as text, empty where there is none; a whole number has no point."""
-    values = np.ma.asarray(_column(labels, column))
+    values = np.ma.asarray(find_column(labels, column))
     hidden = np.ma.getmaskarray(values).tolist()
     texts = ["" if gone else as_word(value) for value, gone in zip(np.ma.getdata(values).tolist(), hidden, strict=True)]
     return np.array(texts, dtype=np.str_)
@@ -109,7 +110,7 @@ def truths(values: npt.ArrayLike, name: str) -> np.ndarray:
 
 def numbers(labels: Table, column: str) -> np.ndarray:
     """Take a column as numbers, NaN where there is none."""
-    values = np.ma.asarray(_column(labels, column))
+    values = np.ma.asarray(find_column(labels, column))
     known = ~np.ma.getmaskarray(values)
     found = np.full(len(values), np.nan)
     try:
@@ -119,9 +120,13 @@ def numbers(labels: Table, column: str) -> np.ndarray:
     return np.where(np.isfinite(found), found, np.nan)
 
 
-def _column(labels: Table, column: str) -> MaskedColumn:
+def find_column(labels: Table, column: str, argument: str = "column") -> MaskedColumn:
+    """Take a column; if there is none, the error names the argument and the column that was probably meant."""
     if column not in labels.colnames:
-        raise ValueError(f"column: the labels have no {column!r}; they have {', '.join(labels.colnames)}")
+        raise ValueError(
+            f"{argument}: the labels have no {column!r}{nearest(column, labels.colnames)}; they have "
+            f"{', '.join(labels.colnames)}"
+        )
     return labels[column]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import tomllib
 from collections.abc import Callable
@@ -85,7 +86,7 @@ def comma_list(_context: click.Context, _parameter: click.Parameter, text: Any) 
 
 
 def source_options(function: F) -> F:
-    """Add INPUT... and how it is read to a command, which hands them on to `open_inputs`."""
+    """Add INPUT... and how it is read to a command, which gets ``images``: called, it opens them and counts them."""
     options = (
         click.argument("inputs", nargs=-1, required=True, metavar="INPUT..."),
         click.option("--catalog", metavar="TABLE", help="Positions to cut out of the inputs, which are then mosaics."),
@@ -98,16 +99,24 @@ def source_options(function: F) -> F:
             "--stack", metavar="median|mean|EPOCH", help="Objects on many dates: how, or which date, their stack is."
         ),
     )
+    names = ("inputs", "catalog", "bands", "size", "id_column", "stack")
+
+    @functools.wraps(function)
+    def command(**given: Any) -> Any:
+        how = {name: given.pop(name) for name in names}
+        return function(images=functools.partial(_open, **how), **given)
+
     for option in reversed(options):
-        function = option(function)
-    return function
+        command = option(command)
+    return command  # type: ignore[return-value]
 
 
-def open_inputs(inputs: tuple[str, ...], **options: Any) -> ImageSource:
-    """Open what `source_options` brought."""
+def _open(inputs: tuple[str, ...], **how: Any) -> ImageSource:
     from astrotl.sources import open_source, parse_inputs
 
-    return open_source(parse_inputs(inputs), **options)
+    source = open_source(parse_inputs(inputs), **how)
+    click.echo(f"{len(source):,} objects in the bands {', '.join(source.channels)}", err=True)
+    return source
 
 
 def label_options(ids: str) -> Callable[[F], F]:

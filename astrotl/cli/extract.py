@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import click
 
-from astrotl.cli._options import bar, open_inputs, shared_options, source_options
+from astrotl.cli._options import bar, shared_options, source_options
+
+if TYPE_CHECKING:
+    from astrotl.sources import ImageSource
 
 
 @click.command()
@@ -21,6 +25,7 @@ from astrotl.cli._options import bar, open_inputs, shared_options, source_option
 @click.option("--overwrite", is_flag=True, help="Start anew if the store exists.")
 @shared_options
 def extract(
+    images: Callable[[], ImageSource],
     output: str,
     extractor: str,
     settings: tuple[str, ...],
@@ -28,7 +33,6 @@ def extract(
     workers: int | None,
     block: int,
     overwrite: bool,
-    **images: Any,
 ) -> None:
     """Turn images into features.
 
@@ -59,9 +63,8 @@ def extract(
     from astrotl.preprocess import make_step
 
     plan = [make_step(*parse_call(step)) for step in steps] or None
-    source = open_inputs(**images)
     made = make_extractor(extractor, parse_settings(settings))
-    click.echo(f"{len(source):,} objects in the bands {', '.join(source.channels)}", err=True)
+    source = images()
     started = time.perf_counter()
     store = extract_features(
         source, made, output, steps=plan, block=block, workers=workers, progress=bar, overwrite=overwrite

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from astrotl.cli._options import bar, label_options, open_inputs, shared_options, show_table, source_options
+from astrotl.cli._options import bar, label_options, shared_options, show_table, source_options
 from astrotl.errors import AstrotlWarning
 
 if TYPE_CHECKING:
     from astropy.table import Table
 
     from astrotl.preprocess import Step
+    from astrotl.sources import ImageSource
     from astrotl.store import FeatureStore
 
 _HEADS = "linear, whitened, mlp, knn, svm, forest, boosting or bayes."
@@ -102,12 +104,7 @@ def probe(
 @click.option("--plot", metavar="FILE", help="Draw what each combination reaches (.png, .pdf, .svg).")
 @shared_options
 def compare(
-    inputs: tuple[str, ...],
-    catalog: str | None,
-    bands: tuple[str, ...] | None,
-    size: str | int | None,
-    id_column: str | None,
-    stack: str | None,
+    images: Callable[[], ImageSource],
     labels: str,
     label_ids: str | None,
     variants: tuple[str, ...],
@@ -132,8 +129,7 @@ def compare(
     from astrotl.learn import summary
     from astrotl.tables import read_table, write_table
 
-    source = open_inputs(inputs, catalog=catalog, bands=bands, size=size, id_column=id_column, stack=stack)
-    click.echo(f"{len(source):,} objects in the bands {', '.join(source.channels)}", err=True)
+    source = images()
     runs = ask(
         source, read_table(labels), folder=output, variants=_plans(variants), id_column=label_ids, progress=bar, **asked
     )

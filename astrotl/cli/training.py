@@ -6,15 +6,17 @@ import contextlib
 import importlib
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from astrotl.cli._options import bar, label_options, open_inputs, shared_options, show_table, source_options
+from astrotl.cli._options import bar, label_options, shared_options, show_table, source_options
 
 if TYPE_CHECKING:
     from astropy.table import Table
+
+    from astrotl.sources import ImageSource
 
 
 @click.command()
@@ -46,12 +48,7 @@ if TYPE_CHECKING:
 @click.option("--overwrite", is_flag=True, help="Replace the file, or an unfinished training with other settings.")
 @shared_options
 def finetune(
-    inputs: tuple[str, ...],
-    catalog: str | None,
-    bands: tuple[str, ...] | None,
-    size: str | int | None,
-    id_column: str | None,
-    stack: str | None,
+    images: Callable[[], ImageSource],
     labels: str,
     label_ids: str | None,
     extractor: str,
@@ -79,8 +76,7 @@ def finetune(
     from astrotl.preprocess import make_step
     from astrotl.tables import read_table
 
-    source = open_inputs(inputs, catalog=catalog, bands=bands, size=size, id_column=id_column, stack=stack)
-    click.echo(f"{len(source):,} objects in the bands {', '.join(source.channels)}", err=True)
+    source = images()
     with _epochs_told():
         network = _training().finetune(
             source,
@@ -111,7 +107,14 @@ def finetune(
 @click.option("--workers", type=click.IntRange(1), help="The number of threads; by default one more than cores.")
 @click.option("--overwrite", is_flag=True, help="Start anew if the store exists.")
 @shared_options
-def predict(network: str, output: str, store: str | None, workers: int | None, overwrite: bool, **images: Any) -> None:
+def predict(
+    images: Callable[[], ImageSource],
+    network: str,
+    output: str,
+    store: str | None,
+    workers: int | None,
+    overwrite: bool,
+) -> None:
     """Ask a network that "astrotl finetune" has taught about images.
 
     INPUT is what "astrotl extract" takes, with the same bands in the same order as when it was taught.
@@ -126,8 +129,7 @@ def predict(network: str, output: str, store: str | None, workers: int | None, o
     from astrotl.tables import check_ending, write_table
 
     check_ending(output)
-    source = open_inputs(**images)
-    click.echo(f"{len(source):,} objects in the bands {', '.join(source.channels)}", err=True)
+    source = images()
     made: Any = make_extractor("finetuned", {"path": network})
     made.check_bands(source.channels)
     kept = store or f"{os.path.splitext(output)[0]}.h5"

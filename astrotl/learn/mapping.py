@@ -8,11 +8,10 @@ from datetime import UTC, datetime
 from importlib import metadata
 
 import numpy as np
-from astropy.table import MaskedColumn, Table
+from astropy.table import Table
 
 from astrotl._optional import missing_dependency
-from astrotl._params import nearest
-from astrotl.labels import align
+from astrotl.labels import align, find_column
 from astrotl.store import FeatureStore
 
 __all__ = ["project"]
@@ -73,7 +72,7 @@ def project(
         raise ValueError(f"method: must be one of {', '.join(METHODS)}, got {method!r}")
     if (labels is None) != (column is None):
         raise ValueError("column: goes with labels, and labels with the column to keep")
-    known = None if labels is None or column is None else _known(align(labels, store, id_column), column)
+    known = None if labels is None or column is None else find_column(align(labels, store, id_column), column)
     rows = store.done()
     if len(rows) < 3:
         raise ValueError(f"store: {len(rows)} objects of {store.path} have features, too few for a map")
@@ -96,15 +95,6 @@ def project(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     return table
-
-
-def _known(labels: Table, column: str) -> MaskedColumn:
-    if column not in labels.colnames:
-        raise ValueError(
-            f"column: the labels have no {column!r}{nearest(column, labels.colnames)}; they have "
-            f"{', '.join(labels.colnames)}"
-        )
-    return labels[column]
 
 
 def _main_directions(vectors: np.ndarray, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -28,7 +28,7 @@ from astrotl.measures import (
     within,
 )
 
-__all__ = ["scores"]
+__all__ = ["classes_of", "labelled", "scores"]
 
 
 class Score(NamedTuple):
@@ -76,12 +76,35 @@ def scores(table: Table, *, part: str = "test", samples: int = 500) -> Table:
        recall        0.75
            f1        0.67
     """
+    if samples < 0:
+        raise ValueError(f"samples: must be 0 or more, got {samples}")
+    some = labelled(table, part=part)
+    classes = classes_of(table)
+    if classes or some["label"].dtype.kind not in "fiu":
+        found = _of_table(some, classes)
+    else:
+        found = of_numbers(numbers(some, "label"), numbers(some, "predicted"))
+    taken = [(one.measure, one.of, *bootstrap(one.take, *one.arrays, samples=samples)) for one in found]
+    result = Table(rows=taken, names=("measure", "class", "value", "low", "high"))
+    result.meta["astrotl"] = {**table.meta.get("astrotl", {}), "part": part, "measured": len(found[0].arrays[0])}
+    return result
+
+
+def classes_of(table: Table) -> list[str]:
+    """Name the classes for which a table of predictions has probabilities."""
+    return [name.removeprefix("p_") for name in table.colnames if name.startswith("p_")]
+
+
+def labelled(table: Table, *, part: str = "test") -> Table:
+    """Keep of a table of predictions the labelled rows of a part, or all labelled ones if it has no column ``part``.
+
+    Objects of classes for which it has no probability are left out, and counted.
+    """
     lost = [name for name in ("label", "predicted") if name not in table.colnames]
     if lost:
         raise ValueError(f"table: has no column {lost[0]!r}; it has {', '.join(table.colnames)}")
-    if samples < 0:
-        raise ValueError(f"samples: must be 0 or more, got {samples}")
-    known = words(table, "label") != ""
+    labels, classes = words(table, "label"), classes_of(table)
+    known = labels != ""
     if "part" in table.colnames:
         parts = words(table, "part")
         if part not in parts:
@@ -90,16 +113,16 @@ def scores(table: Table, *, part: str = "test", samples: int = 500) -> Table:
         known &= parts == part
     if not known.any():
         raise ValueError("table: no object that could be measured has a label")
-    tested = table[known]
-    classes = [name[2:] for name in table.colnames if name.startswith("p_")]
-    if classes or tested["label"].dtype.kind not in "fiu":
-        found = _of_table(tested, classes)
-    else:
-        found = of_numbers(numbers(tested, "label"), numbers(tested, "predicted"))
-    taken = [(one.measure, one.of, *bootstrap(one.take, *one.arrays, samples=samples)) for one in found]
-    result = Table(rows=taken, names=("measure", "class", "value", "low", "high"))
-    result.meta["astrotl"] = {**table.meta.get("astrotl", {}), "part": part, "measured": len(found[0].arrays[0])}
-    return result
+    learned = np.isin(labels, classes) if classes else known
+    if not (known & learned).any():
+        raise ValueError(f"table: no label is one of the classes {', '.join(classes)}")
+    if (known & ~learned).any():
+        warnings.warn(
+            f"{np.sum(known & ~learned):,} objects are of classes that were not learned, and are left out",
+            AstrotlWarning,
+            stacklevel=3,
+        )
+    return table[known & learned]
 
 
 def of_classes(true: np.ndarray, said: np.ndarray, probabilities: np.ndarray | None) -> list[Score]:
@@ -159,23 +182,12 @@ def of_numbers(true: np.ndarray, estimated: np.ndarray) -> list[Score]:
     ]
 
 
-def _of_table(tested: Table, classes: list[str]) -> list[Score]:
-    labels = words(tested, "label")
-    classes = classes or np.unique([labels, words(tested, "predicted")]).tolist()
-    learned = np.isin(labels, classes)
-    if not learned.any():
-        raise ValueError(f"table: no label is one of the classes {', '.join(classes)}")
-    if not learned.all():
-        warnings.warn(
-            f"{np.sum(~learned):,} objects are of classes that were not learned, and are left out",
-            AstrotlWarning,
-            stacklevel=3,
-        )
-    tested = tested[learned]
-    true, said = (_numbered(words(tested, column), classes) for column in ("label", "predicted"))
+def _of_table(some: Table, classes: list[str]) -> list[Score]:
+    classes = classes or np.unique([words(some, "label"), words(some, "predicted")]).tolist()
+    true, said = (_numbered(words(some, column), classes) for column in ("label", "predicted"))
     probabilities = None
-    if f"p_{classes[0]}" in tested.colnames:
-        probabilities = np.stack([numbers(tested, f"p_{name}") for name in classes], axis=1)
+    if f"p_{classes[0]}" in some.colnames:
+        probabilities = np.stack([numbers(some, f"p_{name}") for name in classes], axis=1)
     found = of_classes(true, said, probabilities)
     for one, name in enumerate(classes):
         found += of_class(true, said, probabilities, one, name)

@@ -11,7 +11,7 @@ from astropy.table import Table
 
 from astrotl._params import nearest
 from astrotl.errors import AstrotlWarning
-from astrotl.labels import align, as_word, numbers, words
+from astrotl.labels import align, as_word, find_column, numbers, words
 from astrotl.sources import ImageSource
 from astrotl.store import FeatureStore
 
@@ -102,11 +102,8 @@ def read_target(
     if kind == "numbers" and classes is not None:
         raise ValueError("classes: go with classes, not with numbers")
     for argument, name in (("column", column), ("groups", groups)):
-        if name is not None and name not in labels.colnames:
-            raise ValueError(
-                f"{argument}: the labels have no {name!r}{nearest(name, labels.colnames)}; they have "
-                f"{', '.join(labels.colnames)}"
-            )
+        if name is not None:
+            find_column(labels, name, argument)
     aligned = align(labels, objects, id_column)
     for argument, name in (("column", column), ("groups", groups)):
         if name is not None and name not in aligned.colnames:

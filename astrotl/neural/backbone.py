@@ -29,16 +29,31 @@ class Backbone(Extractor):
     """A pretrained network without its classifier; a subclass says which.
 
     It takes images with values from 0 to 1 and does what its weights expect beyond that, such as a mean and a standard
-    deviation, by itself. A subclass has the parameters ``engine``, ``precision`` and ``batch``, and writes `_create`.
+    deviation, by itself. A subclass takes these parameters beside its own, ``turns`` if it can, and writes `_create`.
+
+    Parameters
+    ----------
+    turns : bool, optional
+        Whether to average over the eight ways in which an image can lie, turned by right angles and mirrored: what is
+        up in the sky means nothing. It takes eight times as long.
+    engine : {"auto", "openvino", "torch", "compile"}, optional
+        What runs the network; ``"auto"`` is torch on a GPU and OpenVINO on a CPU. ``"compile"`` has torch
+        compile the network first.
+    precision : {"float32", "bfloat16"}, optional
+        ``"bfloat16"`` is up to twice as fast where the processor has it, and rounds features to two or three digits.
+    batch : int, optional
+        How many images the network sees at once; by default what suits the engine.
     """
 
     threadsafe = True
-    engine: str
-    precision: str
-    batch: int | None
     bands: int = 3
     size: int | None = None
     turns: bool = False
+
+    def __init__(self, *, engine: str = "auto", precision: str = "float32", batch: int | None = None) -> None:
+        self.engine = engine
+        self.precision = precision
+        self.batch = batch
 
     @abstractmethod
     def _create(self) -> tuple[torch.nn.Module, str]:
@@ -129,16 +144,6 @@ class Timm(Backbone):
     size : int, optional
         The width and height of the images in pixels, if not those that the weights were trained with; for a ViT a
         multiple of its patches.
-    turns : bool, optional
-        Whether to average over the eight ways in which an image can lie, turned by right angles and mirrored: what is
-        up in the sky means nothing. It takes eight times as long.
-    engine : {"auto", "openvino", "torch", "compile"}, optional
-        What runs the network; ``"auto"`` is torch on a GPU and OpenVINO on a CPU. ``"compile"`` has torch
-        compile the network first.
-    precision : {"float32", "bfloat16"}, optional
-        ``"bfloat16"`` is up to twice as fast where the processor has it, and rounds features to two or three digits.
-    batch : int, optional
-        How many images the network sees at once; by default what suits the engine.
     """
 
     def __init__(
@@ -160,9 +165,7 @@ class Timm(Backbone):
         self.bands = bands
         self.size = size
         self.turns = turns
-        self.engine = engine
-        self.precision = precision
-        self.batch = batch
+        super().__init__(engine=engine, precision=precision, batch=batch)
 
     def _create(self) -> tuple[torch.nn.Module, str]:
         one_of("pooling", self.pooling, POOLINGS)

@@ -62,15 +62,6 @@ class Family(Backbone):
     size : int, optional
         The width and height of the images in pixels, if not those that the authors use; for a transformer a multiple
         of its patches, to which the places of its patches are resampled.
-    turns : bool, optional
-        Whether to average over the eight ways in which an image can lie, turned by right angles and mirrored: what is
-        up in the sky means nothing. It takes eight times as long.
-    engine : {"auto", "openvino", "torch", "compile"}, optional
-        What runs the network; ``"auto"`` is torch on a GPU and OpenVINO on a CPU.
-    precision : {"float32", "bfloat16"}, optional
-        ``"bfloat16"`` is up to twice as fast where the processor has it, and rounds features to two or three digits.
-    batch : int, optional
-        How many images the network sees at once; by default what suits the engine.
     """
 
     #: The networks of the family by their variant; the only one is called by no name.
@@ -96,9 +87,7 @@ class Family(Backbone):
         self.bands = bands
         self.size = size
         self.turns = turns
-        self.engine = engine
-        self.precision = precision
-        self.batch = batch
+        super().__init__(engine=engine, precision=precision, batch=batch)
 
     @classmethod
     def origin(cls) -> str:

@@ -36,12 +36,6 @@ class Finetuned(Backbone):
     ----------
     path : str
         The file that `~astrotl.training.finetune` wrote.
-    engine : {"auto", "openvino", "torch", "compile"}, optional
-        What runs the network; ``"auto"`` is torch on a GPU and OpenVINO on a CPU.
-    precision : {"float32", "bfloat16"}, optional
-        ``"bfloat16"`` is up to twice as fast where the processor has it, and rounds features to two or three digits.
-    batch : int, optional
-        How many images the network sees at once; by default what suits the engine.
     """
 
     def __init__(
@@ -53,9 +47,7 @@ class Finetuned(Backbone):
         batch: int | None = None,
     ) -> None:
         self.path = path
-        self.engine = engine
-        self.precision = precision
-        self.batch = batch
+        super().__init__(engine=engine, precision=precision, batch=batch)
 
     @functools.cached_property
     def note(self) -> dict[str, Any]:

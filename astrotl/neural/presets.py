@@ -15,18 +15,6 @@ __all__ = ["EfficientNetLite0", "EfficientNetLite1", "EfficientNetLite2", "Uliss
 class EfficientNetLite0(Backbone):
     """EfficientNet-Lite0 trained on ImageNet: 1280 features, small, fast, its weights carried by pip.
 
-    Parameters
-    ----------
-    turns : bool, optional
-        Whether to average over the eight ways in which an image can lie, turned by right angles and mirrored: what is
-        up in the sky means nothing. It takes eight times as long.
-    engine : {"auto", "openvino", "torch", "compile"}, optional
-        What runs the network; ``"auto"`` is torch on a GPU and OpenVINO on a CPU.
-    precision : {"float32", "bfloat16"}, optional
-        ``"bfloat16"`` is up to twice as fast where the processor has it, and rounds features to two or three digits.
-    batch : int, optional
-        How many images the network sees at once; by default what suits the engine.
-
     References
     ----------
     .. [1] Tan & Le 2019, ICML 97, 6105, arXiv:1905.11946
@@ -38,9 +26,7 @@ class EfficientNetLite0(Backbone):
         self, *, turns: bool = False, engine: str = "auto", precision: str = "float32", batch: int | None = None
     ) -> None:
         self.turns = turns
-        self.engine = engine
-        self.precision = precision
-        self.batch = batch
+        super().__init__(engine=engine, precision=precision, batch=batch)
 
     def _create(self) -> tuple[torch.nn.Module, str]:
         return create_network(self._model, "pip", 3), "average"
@@ -74,12 +60,6 @@ class Ulisse(Backbone):
     weights : str, optional
         ``"pretrained"``, from the hub or its cache on this machine, or the path of a .safetensors or .pth file of
         EfficientNet-B0.
-    engine : {"auto", "openvino", "torch", "compile"}, optional
-        What runs the network; ``"auto"`` is torch on a GPU and OpenVINO on a CPU.
-    precision : {"float32", "bfloat16"}, optional
-        ``"bfloat16"`` is up to twice as fast where the processor has it, and rounds features to two or three digits.
-    batch : int, optional
-        How many images the network sees at once; by default what suits the engine.
 
     References
     ----------
@@ -90,9 +70,7 @@ class Ulisse(Backbone):
         self, *, weights: str = "pretrained", engine: str = "auto", precision: str = "float32", batch: int | None = None
     ) -> None:
         self.weights = weights
-        self.engine = engine
-        self.precision = precision
-        self.batch = batch
+        super().__init__(engine=engine, precision=precision, batch=batch)
 
     def _create(self) -> tuple[torch.nn.Module, str]:
         return create_network("tf_efficientnet_b0.aa_in1k", self.weights, 3), "average"

@@ -21,7 +21,7 @@ class StampNetwork(Backbone):
     Parameters
     ----------
     design : {"turning", "published"}, optional
-        ``"published"`` is the network of the transient studies: three convolutions of 32, 64 and 128 channels, each
+        ``"published"`` is that of a study of transients: three convolutions of 32, 64 and 128 channels, each
         pooled, and a dense layer [1]_ [2]_. ``"turning"`` has two convolutions in each place, looks at the middle of
         the stamp and at all of it, and averages what it sees in the eight ways in which the stamp can lie.
     bands : int, optional
@@ -30,17 +30,10 @@ class StampNetwork(Backbone):
         The width and height of the stamps in pixels.
     seed : int, optional
         The seed of the weights.
-    engine : {"auto", "openvino", "torch", "compile"}, optional
-        What runs the network; ``"auto"`` is torch on a GPU and OpenVINO on a CPU.
-    precision : {"float32", "bfloat16"}, optional
-        ``"bfloat16"`` is up to twice as fast where the processor has it, and rounds features to two or three digits.
-    batch : int, optional
-        How many images the network sees at once; by default what suits the engine.
 
     References
     ----------
     .. [1] Negm 2021
-    .. [2] Duev et al. 2019, MNRAS 489, 3582, arXiv:1907.11259
     """
 
     def __init__(
@@ -58,9 +51,7 @@ class StampNetwork(Backbone):
         self.bands = bands
         self.size = size
         self.seed = seed
-        self.engine = engine
-        self.precision = precision
-        self.batch = batch
+        super().__init__(engine=engine, precision=precision, batch=batch)
 
     def _create(self) -> tuple[nn.Module, str]:
         if f"stamps_{self.design}" not in SMALL:
@@ -84,7 +75,6 @@ class _Small(nn.Module):
 
     def __init__(self, name: str, bands: int, size: int) -> None:
         super().__init__()
-        # Half a unit is the sky of a difference, and its middle.
         self.pretrained_cfg: dict[str, Any] = {
             "architecture": name,
             "input_size": (bands, size, size),
@@ -95,9 +85,6 @@ class _Small(nn.Module):
     def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
         """Number the layers."""
         return {"blocks": r"^layers\.(\d+)"}
-
-    def forward_features(self, images: torch.Tensor) -> torch.Tensor:
-        raise NotImplementedError
 
 
 class _Published(_Small):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-import warnings
 
 import numpy as np
 from astropy.table import Table
@@ -12,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from scipy import stats
 
-from astrotl.errors import AstrotlWarning
 from astrotl.labels import numbers, words
+from astrotl.learn.scoring import classes_of, labelled
 from astrotl.measures import (
     accuracy,
     area_under_curve,
@@ -53,13 +52,15 @@ def classified(table: Table) -> Figure:
     `~matplotlib.figure.Figure`
         The figure; ``figure.savefig(path)`` keeps it.
     """
-    classes = [name[2:] for name in table.colnames if name.startswith("p_")]
+    classes = classes_of(table)
     if len(classes) < 2:
         raise ValueError("table: has no columns p_CLASS of two or more classes")
-    tested = _of_known_classes(_tested(table, ("label", "predicted", "probability")), classes)
+    if "probability" not in table.colnames:
+        raise ValueError(f"table: has no column 'probability'; it has {', '.join(table.colnames)}")
+    known = labelled(table)
     number = {name: place for place, name in enumerate(classes)}
-    true, said = (np.array([number[name] for name in words(tested, column)]) for column in ("label", "predicted"))
-    chances = np.stack([numbers(tested, f"p_{name}") for name in classes], axis=1)
+    true, said = (np.array([number[name] for name in words(known, column)]) for column in ("label", "predicted"))
+    chances = np.stack([numbers(known, f"p_{name}") for name in classes], axis=1)
 
     side = float(np.clip(3.3 + 0.16 * len(classes), 4.0, 8.0))
     layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)
@@ -67,7 +68,7 @@ def classified(table: Table) -> Figure:
     (confused, curves), (calibrated, told) = figure.subplots(2, 2)
     _draw_confusion(confused, confusion(true, said, np.arange(len(classes))), classes)
     _draw_curves(curves, true, chances, classes)
-    _draw_calibration(calibrated, numbers(tested, "probability"), true == said)
+    _draw_calibration(calibrated, numbers(known, "probability"), true == said)
     _draw_f1(told, true, said, classes)
     return figure
 
@@ -88,8 +89,8 @@ def estimated(table: Table) -> Figure:
     `~matplotlib.figure.Figure`
         The figure; ``figure.savefig(path)`` keeps it.
     """
-    tested = _tested(table, ("label", "predicted"))
-    true, value = numbers(tested, "label"), numbers(tested, "predicted")
+    known = labelled(table)
+    true, value = numbers(known, "label"), numbers(known, "predicted")
     figure = Figure(figsize=(5.2, 6.6), facecolor=PAPER, dpi=150, layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[2.6, 1])
     edges = np.array([min(true.min(), value.min()), max(true.max(), value.max())])
@@ -120,33 +121,6 @@ def estimated(table: Table) -> Figure:
     )
     above.text(0.03, 0.97, caption, transform=above.transAxes, va="top", fontsize=8, color=INK, linespacing=1.4)
     return figure
-
-
-def _tested(table: Table, columns: tuple[str, ...]) -> Table:
-    """Keep the labelled rows that nothing was learned from."""
-    lost = [name for name in columns if name not in table.colnames]
-    if lost:
-        raise ValueError(f"table: has no column {lost[0]!r}; it has {', '.join(table.colnames)}")
-    known = words(table, "label") != ""
-    if "part" in table.colnames:
-        known &= words(table, "part") == "test"
-    if not known.any():
-        raise ValueError("table: has no object with a label that was kept for the test")
-    return table[known]
-
-
-def _of_known_classes(table: Table, classes: list[str]) -> Table:
-    """Leave out objects of classes that were never learned."""
-    known = np.isin(words(table, "label"), classes)
-    if not known.any():
-        raise ValueError(f"table: no label is one of the classes {', '.join(classes)}")
-    if not known.all():
-        warnings.warn(
-            f"{np.sum(~known):,} objects are of classes that were not learned, and are left out",
-            AstrotlWarning,
-            stacklevel=3,
-        )
-    return table[known]
 
 
 def _draw_confusion(ax: Axes, counts: np.ndarray, classes: list[str]) -> None:

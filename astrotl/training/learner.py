@@ -54,7 +54,6 @@ def train(
     Every epoch leaves a checkpoint in the folder, from which the same call goes on. If no epoch is better than what
     ``history`` begins with, the network and its head come back as they were.
     """
-    assert plan.epochs is not None
     before = [{name: tensor.clone() for name, tensor in part.state_dict().items()} for part in (module, head)]
     with _quiet(), torch.random.fork_rng():
         torch.manual_seed(plan.seed)
@@ -103,7 +102,7 @@ def _trainer(plan: Plan, images: int, folder: Path, progress: Callable[..., Any]
         _keep(folder, "last"),
     ]
     if progress is not None:
-        callbacks.append(_Progress(progress, (plan.epochs or 0) * images))
+        callbacks.append(_Progress(progress, plan.epochs * images))
     return pl.Trainer(
         max_epochs=plan.epochs,
         devices=plan.devices,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from astrotl.training.augment import SkyAugment
 from astrotl.training.methods import METHODS, RATES
 from astrotl.training.objective import Judged, Objective
 
-__all__ = ["Plan", "best_epoch", "is_over", "line_of"]
+__all__ = ["Plan", "best_epoch", "enough_epochs", "is_over", "line_of"]
 
 #: How many looks at images training takes at the least, within these numbers of epochs.
 _LOOKS, _FEWEST_EPOCHS, _MOST_EPOCHS = 8000, 20, 100
@@ -26,7 +26,7 @@ class Plan:
     """How a network is trained; `~astrotl.training.finetune` tells what each of these is."""
 
     method: str
-    epochs: int | None
+    epochs: int
     patience: int | None
     rate: float | None
     decay: float
@@ -52,12 +52,6 @@ class Plan:
         if not 0 < self.decay <= 1:
             raise ValueError(f"decay: must be above 0 and at most 1, got {self.decay}")
 
-    def for_images(self, count: int) -> Plan:
-        """Say how many epochs there are, if nobody has: few images are seen more often."""
-        if self.epochs is not None:
-            return self
-        return replace(self, epochs=int(np.clip(round(_LOOKS / count), _FEWEST_EPOCHS, _MOST_EPOCHS)))
-
     @property
     def highest_rate(self) -> float:
         """The learning rate of the last layer."""
@@ -67,6 +61,15 @@ class Plan:
         """Say in JSON what decides the outcome; on how many devices does not."""
         said = {**asdict(self), "rate": self.highest_rate}
         return {name: value for name, value in said.items() if name not in ("method", "devices", "seed")}
+
+
+def enough_epochs(images: int) -> int:
+    """Say how many epochs suit so many images: few are seen more often.
+
+    >>> enough_epochs(50), enough_epochs(200), enough_epochs(100_000)
+    (100, 40, 20)
+    """
+    return int(np.clip(round(_LOOKS / images), _FEWEST_EPOCHS, _MOST_EPOCHS))
 
 
 def line_of(epoch: int, loss: float, objective: Objective, judged: Judged) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from astrotl.training.augment import SkyAugment
 from astrotl.training.images import keep_images
 from astrotl.training.objective import Head, Objective, best_temperature, fit_head
 from astrotl.training.parts import check_settings, open_folder
-from astrotl.training.plan import Plan, best_epoch, line_of
+from astrotl.training.plan import Plan, best_epoch, enough_epochs, line_of
 
 __all__ = ["finetune"]
 
@@ -142,8 +142,7 @@ def finetune(
     """
     path = os.fspath(path)
     changes: Any = SkyAugment() if augment == "sky" else augment
-    plan = Plan(method, epochs, patience, rate, decay, changes, batch, precision, devices, seed)
-    _check(path, plan, test=test, fraction=fraction, validation=validation)
+    _check(path, test=test, fraction=fraction, validation=validation)
     network = _backbone(extractor)
     taken = tuple(network.default_steps() if steps is None else steps)
 
@@ -152,7 +151,10 @@ def finetune(
 
     target = read(source)
     learned = _parted(target, test, fraction, validation, seed) == _LEARN
-    plan = plan.for_images(int(learned.sum()))
+    if epochs is None:
+        epochs = enough_epochs(int(learned.sum()))
+    plan = Plan(method, epochs, patience, rate, decay, changes, batch, precision, devices, seed)
+    plan.check()
     labelled = source[target.rows]
     settings: dict[str, Any] = {
         "labels": {"column": column, "classes": list(target.classes), "digest": _digest(target, labelled.ids)},
@@ -345,10 +347,9 @@ def _backbone(extractor: Extractor | str) -> Backbone:
     return made
 
 
-def _check(path: str, plan: Plan, **shares: float) -> None:
+def _check(path: str, **shares: float) -> None:
     if not path.endswith(".safetensors"):
         raise ValueError(f"path: must end in .safetensors, got {path}")
-    plan.check()
     for name, share in shares.items():
         if not 0 < share < 1 and not (name == "fraction" and share == 1):
             raise ValueError(f"{name}: must lie between 0 and 1, got {share}")

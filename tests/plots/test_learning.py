@@ -115,7 +115,7 @@ def test_what_cannot_be_drawn_is_said():
         classified(table["id", "label", "predicted"])
     with pytest.raises(ValueError, match="table: has no column 'label'; it has id, part"):
         classified(table["id", "part", "predicted", "probability", "p_merger", "p_spiral"])
-    with pytest.raises(ValueError, match="table: has no object with a label that was kept for the test"):
+    with pytest.raises(ValueError, match="part: the table has no 'test'; it has 'learn'"):
         classified(table[table["part"] == "learn"])
     table["label"] = "comet"
     with pytest.raises(ValueError, match="table: no label is one of the classes elliptical, merger, spiral"):
@@ -151,5 +151,5 @@ def test_residuals_are_summed_up_in_slices():
 def test_estimates_without_a_truth_cannot_be_drawn():
     table = estimates()
     table["label"].mask = True
-    with pytest.raises(ValueError, match="table: has no object with a label"):
+    with pytest.raises(ValueError, match="table: no object that could be measured has a label"):
         estimated(table)

@@ -39,16 +39,12 @@ def test_all_weights_learn_what_the_network_did_not_know(taught, faint_stripes, 
     [("lora", "test_vit"), ("lora", "test_efficientnet"), ("last", "test_vit"), ("last", "test_resnet")],
 )
 def test_other_methods_change_less(taught, method, model):
-    network = taught(method=method, model=model, epochs=2, rate=1e-2)
+    network = taught(method=method, model=model, epochs=2, rate=3e-3)
     base = Timm(model, weights=network.note["base"]["parameters"]["weights"], size=32).module().state_dict()
     changed = [name for name, tensor in network.module().state_dict().items() if not torch.equal(tensor, base[name])]
     assert set(network.module().state_dict()) == set(base)
-    if network.note["epoch"] == 0:
-        assert not changed
-    elif method == "last":
-        assert 0 < len(changed) < len(base) / 2
-    else:
-        assert changed
+    assert network.note["epoch"] > 0
+    assert 0 < len(changed) < (len(base) / 2 if method == "last" else len(base))
 
 
 def test_lora_trains_less_than_five_per_cent(weights):

@@ -5,12 +5,13 @@ import numpy as np
 from astrotl import Profiles, extract_features
 from astrotl.extractors import Pixels
 from astrotl.learn import probe
+from astrotl.learn.scoring import labelled
 from astrotl.measures import confusion
 from astrotl.neural import StampNetwork
 from astrotl.preprocess import CropCentre, FillNoData, Stretch
 from astrotl.training import finetune
 from tests.benchmarks.learning import sets
-from tests.benchmarks.learning.rows import CHOOSING, SEEDS, measured, tested, together
+from tests.benchmarks.learning.rows import CHOOSING, SEEDS, measured, together
 
 DESIGNS = ("published", "turning")
 RIVALS = ("forest", "knn", "svm", "bayes")
@@ -54,7 +55,7 @@ def rows():
     for features, store in stores.items():
         for head in RIVALS:
             asked = [probe(store, labels, column, head=head, seed=seed) for seed in SEEDS]
-            tables[f"{head} on {features}"] = [tested(table) for table in asked]
+            tables[f"{head} on {features}"] = [labelled(table) for table in asked]
     best = _best_of(stores, labels, column)
     pairs = zip(tables["network, turning"], tables[best], strict=True)
     tables["turning and the best rival"] = both = [together(one, other) for one, other in pairs]

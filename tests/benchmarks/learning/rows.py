@@ -35,11 +35,6 @@ def measured(table, measure="f1"):
     return float(found["value"][(found["measure"] == measure) & (found["class"] == "")][0])
 
 
-def tested(table):
-    """Keep the objects that were kept for the test."""
-    return table[table["part"] == "test"]
-
-
 def together(one, other):
     """Average the probabilities that two tables give to the same objects."""
     names = [name for name in one.colnames if name.startswith("p_")]
