@@ -3,13 +3,16 @@
 from astrotl.sources.arrays import ArraySource, StackSource
 from astrotl.sources.base import ImageSource
 from astrotl.sources.epochs import EpochSource
+from astrotl.sources.fields import ArrayField, Field
 from astrotl.sources.files import FileSource
 from astrotl.sources.opening import open_source, parse_inputs
 from astrotl.sources.sky import SkySource
 
 __all__ = [
+    "ArrayField",
     "ArraySource",
     "EpochSource",
+    "Field",
     "FileSource",
     "ImageSource",
     "SkySource",
