@@ -7,8 +7,9 @@ seen in several bands through a blurring atmosphere, with noise and with the dam
 from astrotl.simulate.batches import stamps
 from astrotl.simulate.camera import BANDS
 from astrotl.simulate.catalogue import KINDS
+from astrotl.simulate.clumps import clumpy
 from astrotl.simulate.kinds import galaxy
 from astrotl.simulate.mosaics import survey
 from astrotl.simulate.series import epochs
 
-__all__ = ["BANDS", "KINDS", "epochs", "galaxy", "stamps", "survey"]
+__all__ = ["BANDS", "KINDS", "clumpy", "epochs", "galaxy", "stamps", "survey"]

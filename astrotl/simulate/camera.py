@@ -25,6 +25,7 @@ __all__ = [
     "band_index",
     "expose",
     "flux",
+    "scatter",
 ]
 
 #: Arcseconds along a pixel.
@@ -126,9 +127,13 @@ def add_noise(image: np.ndarray, bands: Sequence[str], rng: np.random.Generator,
 
     Light comes in so many electrons that its Poisson noise is as good as Gaussian.
     """
+    return image + np.float32(level) * scatter(image, bands) * rng.standard_normal(image.shape, dtype=np.float32)
+
+
+def scatter(image: np.ndarray, bands: Sequence[str]) -> np.ndarray:
+    """Give the standard deviation of the noise in each pixel of noiseless counts without sky."""
     sky = np.array([SKY[band] for band in bands], dtype=np.float32)[:, np.newaxis, np.newaxis]
-    scatter = np.sqrt(np.maximum(image + sky, 0) / np.float32(GAIN) + np.float32(READ_NOISE**2))
-    return image + np.float32(level) * scatter * rng.standard_normal(image.shape, dtype=np.float32)
+    return np.sqrt(np.maximum(image + sky, 0) / np.float32(GAIN) + np.float32(READ_NOISE**2))
 
 
 def _cut(image: np.ndarray, start: int, size: int) -> np.ndarray:

@@ -16,6 +16,7 @@ from scipy.spatial import cKDTree
 from astrotl.simulate import camera
 from astrotl.simulate.camera import BANDS, PIXEL_SCALE, add_noise, band_index
 from astrotl.simulate.catalogue import KINDS, check_seed, identifiers, shares_of, stream, to_table
+from astrotl.simulate.plane import paste, projection, touches, whole_pixels, window
 from astrotl.simulate.profiles import CANVAS
 from astrotl.simulate.sightings import Sighting, draw_sighting
 from astrotl.simulate.stars import star
@@ -142,7 +143,7 @@ def survey(
     folder.mkdir(parents=True, exist_ok=True)
 
     layout = _lay_out(objects, columns, stream(seed, *_LAYOUT))
-    plane = _projection(centre, ((layout.width - 1) / 2, (layout.height - 1) / 2))
+    plane = projection(centre, ((layout.width - 1) / 2, (layout.height - 1) / 2))
     positions = plane.wcs_pix2world(layout.objects, 0)
     stars = plane.wcs_pix2world(layout.stars, 0)
     listed = _assign_kinds(objects, shares, stream(seed, *_LAYOUT, 1))
@@ -194,18 +195,6 @@ def _assign_kinds(objects: int, shares: Mapping[str, float], rng: np.random.Gene
     return rng.permutation(np.repeat(list(shares), counts)).tolist()
 
 
-def _projection(centre: tuple[float, float], pixel: tuple[float, float]) -> WCS:
-    """Make a tangential projection, north up and east to the left, with its centre on this pixel in x and y."""
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
-    wcs.wcs.cunit = ["deg", "deg"]
-    wcs.wcs.crval = centre
-    wcs.wcs.crpix = [pixel[0] + 1, pixel[1] + 1]
-    wcs.wcs.cdelt = [-PIXEL_SCALE / 3600, PIXEL_SCALE / 3600]
-    wcs.wcs.radesys = "ICRS"
-    return wcs
-
-
 def _point(number: int, fields: int, layout: _Layout, plane: WCS, bands: Sequence[str], seed: int) -> _Field:
     """Point the telescope at one field; every band has a tangent point of its own pixel."""
     width = -(-(layout.width + (fields - 1) * _OVERLAP) // fields)
@@ -215,29 +204,29 @@ def _point(number: int, fields: int, layout: _Layout, plane: WCS, bands: Sequenc
     projections = []
     for band in band_index(bands):
         x, y = stream(seed, _SHIFT, number, band).uniform(-_LARGEST_SHIFT, _LARGEST_SHIFT, 2)
-        projections.append(_projection(tuple(centre), (middle[0] + x, middle[1] + y)))
+        projections.append(projection(tuple(centre), (middle[0] + x, middle[1] + y)))
     return _Field(number, (layout.height, width), tuple(projections))
 
 
 def _add_objects(mosaic: np.ndarray, bands: Sequence[str], sightings: Sequence[Sighting], pixels: np.ndarray) -> None:
     for sighting, place in zip(sightings, pixels, strict=True):
-        if not _touches(place, mosaic.shape):
+        if not touches(place, mosaic.shape):
             continue
-        corners, offsets = _corners(place)
+        corners, offsets = whole_pixels(place)
         image = sighting.galaxy.picture(bands, size=CANVAS, offsets=offsets)
         if sighting.damage:
             sighting.damage.add_light(image, bands, offsets)
-        _add(mosaic, image, corners)
+        paste(mosaic, image, corners)
 
 
 def _add_stars(mosaic: np.ndarray, bands: Sequence[str], pixels: np.ndarray, rng: np.random.Generator) -> None:
     magnitudes = 15.5 + 5 * np.sqrt(rng.uniform(size=len(pixels)))
     colours = rng.uniform(0.2, 1.4, len(pixels))
     for place, magnitude, colour in zip(pixels, magnitudes, colours, strict=True):
-        if not _touches(place, mosaic.shape):
+        if not touches(place, mosaic.shape):
             continue
-        corners, offsets = _corners(place)
-        _add(mosaic, star(magnitude, colour, bands, size=CANVAS, offsets=offsets), corners)
+        corners, offsets = whole_pixels(place)
+        paste(mosaic, star(magnitude, colour, bands, size=CANVAS, offsets=offsets), corners)
 
 
 def _read_out(mosaic: np.ndarray, bands: Sequence[str], number: int, seed: int) -> None:
@@ -252,45 +241,18 @@ def _read_out(mosaic: np.ndarray, bands: Sequence[str], number: int, seed: int) 
 def _spoil(mosaic: np.ndarray, bands: Sequence[str], sightings: Sequence[Sighting], pixels: np.ndarray) -> None:
     sky = np.array([camera.SKY[band] for band in bands], dtype=np.float32)[:, np.newaxis, np.newaxis]
     for sighting, place in zip(sightings, pixels, strict=True):
-        if sighting.damage is None or not _touches(place, mosaic.shape):
+        if sighting.damage is None or not touches(place, mosaic.shape):
             continue
-        corners, offsets = _corners(place)
+        corners, offsets = whole_pixels(place)
         image = np.zeros((len(bands), CANVAS, CANVAS), dtype=np.float32)
         for row, corner in enumerate(corners):
-            there, here = _window(corner, mosaic.shape)
+            there, here = window(corner, mosaic.shape)
             image[row][here] = mosaic[row][there] - sky[row]
         sighting.damage.spoil(image, bands, offsets)
         image += sky
         for row, corner in enumerate(corners):
-            there, here = _window(corner, mosaic.shape)
+            there, here = window(corner, mosaic.shape)
             mosaic[row][there] = image[row][here]
-
-
-def _touches(place: np.ndarray, shape: tuple[int, ...]) -> bool:
-    """Ask whether an image around a place would reach into the mosaic in every band."""
-    reach = CANVAS / 2 - 2
-    return bool(np.all(place > -reach) and np.all(place < np.array(shape[1:]) - 1 + reach))
-
-
-def _corners(place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Find the whole pixels where an image's corner falls in each band, and how far off its middle the object is."""
-    corners = np.rint(place - (CANVAS - 1) / 2).astype(int)
-    return corners, place - corners - (CANVAS - 1) / 2
-
-
-def _window(corner: np.ndarray, shape: tuple[int, ...]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    """Give the part of the mosaic under an image, and that part of the image."""
-    starts = np.maximum(corner, 0)
-    ends = np.minimum(corner + CANVAS, shape[1:])
-    there = tuple(slice(start, end) for start, end in zip(starts, ends, strict=True))
-    here = tuple(slice(start, end) for start, end in zip(starts - corner, ends - corner, strict=True))
-    return there, here
-
-
-def _add(mosaic: np.ndarray, image: np.ndarray, corners: np.ndarray) -> None:
-    for row, corner in enumerate(corners):
-        there, here = _window(corner, mosaic.shape)
-        mosaic[row][there] += image[row][here]
 
 
 def _write(paths: Sequence[Path], mosaic: np.ndarray, bands: Sequence[str], projections: Sequence[WCS]) -> None:
