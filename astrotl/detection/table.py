@@ -11,7 +11,7 @@ import numpy.typing as npt
 from astropy import units as u
 from astropy.table import Table
 
-__all__ = ["COLUMNS", "check_boxes", "corners", "make_boxes", "overlaps"]
+__all__ = ["COLUMNS", "check_boxes", "corners", "make_boxes", "overlaps", "rows_by_image"]
 
 COLUMNS = ("image", "x", "y", "width", "height", "class")
 _PIXELS = ("x", "y", "width", "height")
@@ -72,3 +72,18 @@ def overlaps(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     areas = [np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) for boxes in (first, second)]
     both = areas[0][:, None] + areas[1][None, :] - shared
     return np.divide(shared, both, out=np.zeros_like(shared, dtype=np.float64), where=both > 0)
+
+
+def rows_by_image(boxes: Table) -> dict[str, np.ndarray]:
+    """List the rows of each image, in the order of the table.
+
+    >>> boxes = make_boxes(["b", "a", "b"], 1, 1, 8, 6, "clump")
+    >>> {image: rows.tolist() for image, rows in rows_by_image(boxes).items()}
+    {'a': [1], 'b': [0, 2]}
+    """
+    if not len(boxes):
+        return {}
+    images, place = np.unique(np.asarray(boxes["image"], dtype=np.str_), return_inverse=True)
+    order = np.argsort(place, kind="stable")
+    starts = np.flatnonzero(np.diff(place[order])) + 1
+    return dict(zip(images.tolist(), np.split(order, starts), strict=True))
