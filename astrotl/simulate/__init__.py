@@ -8,8 +8,9 @@ from astrotl.simulate.batches import stamps
 from astrotl.simulate.camera import BANDS
 from astrotl.simulate.catalogue import KINDS
 from astrotl.simulate.clumps import clumpy
+from astrotl.simulate.doubles import doubles
 from astrotl.simulate.kinds import galaxy
 from astrotl.simulate.mosaics import survey
 from astrotl.simulate.series import epochs
 
-__all__ = ["BANDS", "KINDS", "clumpy", "epochs", "galaxy", "stamps", "survey"]
+__all__ = ["BANDS", "KINDS", "clumpy", "doubles", "epochs", "galaxy", "stamps", "survey"]
