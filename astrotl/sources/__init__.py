@@ -3,7 +3,7 @@
 from astrotl.sources.arrays import ArraySource, StackSource
 from astrotl.sources.base import ImageSource
 from astrotl.sources.epochs import EpochSource
-from astrotl.sources.fields import ArrayField, Field
+from astrotl.sources.fields import ArrayField, Field, open_fields
 from astrotl.sources.files import FileSource
 from astrotl.sources.opening import open_source, parse_inputs
 from astrotl.sources.sky import SkySource
@@ -17,6 +17,7 @@ __all__ = [
     "ImageSource",
     "SkySource",
     "StackSource",
+    "open_fields",
     "open_source",
     "parse_inputs",
 ]

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from astrotl.sources._mosaics import Chip
-from astrotl.sources._pixels import OpenChips
+from astrotl.sources._pixels import OpenPlanes
 
 #: Grids that agree this well, in pixels, are cut without interpolation.
 _SAME_GRID = 0.01
@@ -68,7 +68,7 @@ class Places:
     same: np.ndarray
     nodes: np.ndarray
 
-    def cutout(self, number: int, opened: OpenChips) -> np.ndarray:
+    def cutout(self, number: int, opened: OpenPlanes) -> np.ndarray:
         """Give the chip's pixels on one of the grids, NaN where it has none."""
         if self.same[number]:
             return opened.box(self.chip, int(self.left[number]), int(self.bottom[number]), self.size, self.size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -73,10 +74,17 @@ def pixels(hdu: Any, path: str) -> np.ndarray:
     data = hdu.data
     if data is None or data.dtype.kind not in "fiub":
         raise ImageError(f"{path}: extension {hdu.name or 'PRIMARY'} does not hold real numbers")
-    data = data.reshape([n for n in data.shape[:-2] if n > 1] + list(data.shape[-2:]))
-    if data.ndim > 3:
-        raise ImageError(f"{path}: has {data.ndim} axes longer than one, {data.shape}; cut out one cube or plane first")
-    return data[None] if data.ndim == 2 else data
+    return data.reshape(count_planes(data.shape, path), *data.shape[-2:])
+
+
+def count_planes(shape: tuple[int, ...], path: str) -> int:
+    """Count the planes of an image or cube; more axes than that is more than one image."""
+    long = [n for n in shape[:-2] if n > 1]
+    if len(long) > 1:
+        raise ImageError(
+            f"{path}: has {len(long) + 2} axes longer than one, {(*long, *shape[-2:])}; cut out one cube or plane first"
+        )
+    return math.prod(long)
 
 
 def is_mappable(hdu: Any) -> bool:

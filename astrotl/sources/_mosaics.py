@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -14,30 +14,17 @@ from astropy.wcs.utils import proj_plane_pixel_scales, wcs_to_celestial_frame
 
 from astrotl.errors import ImageError
 from astrotl.sources import _fits
-from astrotl.sources._stamps import split_name
+from astrotl.sources._planes import Plane, fits_plane
 from astrotl.sources.base import path_list
-
-#: The least width and height of what is unpacked at once.
-_PIECE = 64
 
 #: Two threads in one WCS disturb each other, silently (astropy issues 16245 and 19174).
 _WCS = threading.Lock()
 
 
 @dataclass(frozen=True, eq=False)
-class Chip:
-    """One plane of one image extension.
+class Chip(Plane):
+    """A plane whose place on the sky is known."""
 
-    Its pixels are mapped where they lie in the file as they are. Else they are unpacked, in pieces of so many pixels up
-    and across, or the whole image where there is no piece.
-    """
-
-    path: str
-    hdu: int
-    leading: tuple[int, ...]
-    mapped: bool
-    piece: tuple[int, int] | None
-    shape: tuple[int, int]
     wcs: WCS
     frame: BaseCoordinateFrame
     scale: float
@@ -90,7 +77,7 @@ def _chips_of(path: str, bands: tuple[str, ...] | None) -> list[tuple[str, Chip]
             wcs = _fits.celestial_wcs(hdu.header, hdus)
             if wcs is not None:
                 planes = np.ndindex(_fits.shape(hdu)[:-2])
-                chips = [_chip(path, number, hdu, plane, wcs) for plane in planes]
+                chips = [on_sky(fits_plane(path, number, hdu, plane), wcs) for plane in planes]
                 found.append((hdu.name, chips))
     if not found:
         raise ImageError(
@@ -131,8 +118,9 @@ def _names_of_planes(count: int, bands: tuple[str, ...] | None, path: str) -> tu
     return names
 
 
-def _chip(path: str, number: int, hdu: Any, leading: tuple[int, ...], wcs: WCS) -> Chip:
-    height, width = _fits.shape(hdu)[-2:]
+def on_sky(plane: Plane, wcs: WCS) -> Chip:
+    """Find out where a plane lies."""
+    height, width = plane.shape
     frame = wcs_to_celestial_frame(wcs)
     x = np.array([-0.5, width - 0.5, width - 0.5, -0.5, (width - 1) / 2])
     y = np.array([-0.5, -0.5, height - 0.5, height - 0.5, (height - 1) / 2])
@@ -144,9 +132,7 @@ def _chip(path: str, number: int, hdu: Any, leading: tuple[int, ...], wcs: WCS) 
     narrow = np.isfinite(vectors).all() and scale * np.hypot(width, height) < 60 * 3600
     reach = float((vectors[:-1] @ centre).min()) - 1e-6 if narrow else -1.0
     centre = centre if np.isfinite(centre).all() else np.zeros(3)
-    piece = _piece(path, hdu)
-    mapped = piece is None and not _is_packed(path)
-    return Chip(path, number, leading, mapped, piece, (height, width), wcs, frame, scale, centre, reach)
+    return Chip(**asdict(plane), wcs=wcs, frame=frame, scale=scale, centre=centre, reach=reach)
 
 
 def _transform(
@@ -171,15 +157,3 @@ def _in_order(wcs: WCS, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarr
 def unit_vectors(lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
     lon, lat = np.radians(lon), np.radians(lat)
     return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=-1)
-
-
-def _is_packed(path: str) -> bool:
-    return split_name(path)[1].endswith(_fits.PACKED_ENDINGS)
-
-
-def _piece(path: str, hdu: Any) -> tuple[int, int] | None:
-    """Choose how much to unpack at once, whole tiles, as many as a cutout is likely to need."""
-    if _fits.is_mappable(hdu) or _is_packed(path):
-        return None
-    tile = _fits.tile(hdu)
-    return tile[0] * -(-_PIECE // tile[0]), tile[1] * -(-_PIECE // tile[1])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,25 +69,48 @@ def stamp_of(hdus: Sequence[Any], path: str, bands: tuple[str, ...] | None) -> S
             for number, (name, part) in enumerate(zip(names, parts, strict=True))
         )
         raise ImageError(f"{path}: its extensions differ in size ({sizes}); name those that are bands with --bands")
-    chosen = bands is not None and {name.lower() for name in names} == {band.lower() for band in bands}
-    named = all(names) and len(set(names)) == len(names) == sum(map(len, parts)) and (len(names) > 1 or chosen)
-    return Stamp(np.concatenate(parts, dtype=np.float32), tuple(names) if named else None)
+    return Stamp(np.concatenate(parts, dtype=np.float32), names_of_planes(names, sum(map(len, parts)), bands))
+
+
+def names_of_planes(extensions: Sequence[str], count: int, bands: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """Name so many planes by the extensions, where each is one plane and has a name that says which band it is."""
+    chosen = bands is not None and {name.lower() for name in extensions} == {band.lower() for band in bands}
+    each = all(extensions) and len(set(extensions)) == len(extensions) == count
+    return tuple(extensions) if each and (count > 1 or chosen) else None
+
+
+def picture_header(path: str) -> tuple[tuple[int, int], tuple[str, ...], tuple[float, float]]:
+    """Read a picture's height and width, the names of its planes and the range of its values, but no pixels."""
+    with _open_picture(path) as picture:
+        return (picture.height, picture.width), *_planes_of_mode(picture.mode)
 
 
 def _read_picture(path: str) -> Stamp:
+    with _open_picture(path) as picture:
+        names, value_range = _planes_of_mode(picture.mode)
+        deep, grey = picture.mode.startswith("I"), len(names) == 1
+        # A palette may hold a transparency that only RGBA can take.
+        flat = picture.convert("RGBA") if picture.mode == "P" else picture
+        data = np.asarray(flat if deep else flat.convert("L" if grey else "RGB"), dtype=np.float32)
+    return Stamp(data[None] if grey else np.moveaxis(data, -1, 0), names, value_range)
+
+
+@contextlib.contextmanager
+def _open_picture(path: str) -> Iterator[Any]:
     # Pillow: the reader that matplotlib already brings.
     from PIL import Image
 
     try:
         with Image.open(path) as picture:
-            deep = picture.mode.startswith("I")
-            grey = deep or picture.mode in ("1", "L", "LA")
-            # A palette may hold a transparency that only RGBA can take.
-            flat = picture.convert("RGBA") if picture.mode == "P" else picture
-            data = np.asarray(flat if deep else flat.convert("L" if grey else "RGB"), dtype=np.float32)
+            yield picture
     except FileNotFoundError as error:
         raise ImageError(f"{path}: there is no such file") from error
     except Exception as error:
         raise ImageError(f"{path}: cannot be read as a picture ({first_line(error)}); save it again") from error
-    planes = data[None] if grey else np.moveaxis(data, -1, 0)
-    return Stamp(planes, ("grey",) if grey else ("red", "green", "blue"), (0.0, 65535.0 if deep else 255.0))
+
+
+def _planes_of_mode(mode: str) -> tuple[tuple[str, ...], tuple[float, float]]:
+    """Name the planes of a picture, and the range of its values."""
+    if mode.startswith("I"):
+        return ("grey",), (0.0, 65535.0)
+    return ("grey",) if mode in ("1", "L", "LA") else ("red", "green", "blue"), (0.0, 255.0)

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 from astropy.wcs import WCS
 
-__all__ = ["ArrayField", "Field"]
+from astrotl.errors import AstrotlWarning, ImageError
+from astrotl.sources._field_files import FileImage, images_of, images_of_bands
+from astrotl.sources._inputs import band_files, find_files
+from astrotl.sources._pixels import OpenPlanes
+from astrotl.sources.base import pick_channels
+from astrotl.sources.files import ids_of
+
+__all__ = ["ArrayField", "Field", "open_fields"]
+
+Path = str | os.PathLike[str]
 
 
 class Field(ABC):
@@ -96,3 +108,101 @@ class ArrayField(Field):
         if y0 < y1 and x0 < x1:
             window[:, y0 - bottom : y1 - bottom, x0 - left : x1 - left] = self._data[:, y0:y1, x0:x1]
         return window
+
+
+class FileField(Field):
+    """A field whose pixels stay in their file until they are asked for."""
+
+    def __init__(self, name: str, image: FileImage) -> None:
+        self.id = name
+        self.channels = image.names or ()
+        self.shape = image.planes[0].shape
+        self.wcs = image.wcs
+        self.value_range = image.value_range
+        self._planes = image.planes
+
+    def read(self, left: int, bottom: int, width: int, height: int) -> np.ndarray:
+        # What is beyond float32 becomes infinite, which every step takes for "no data".
+        with OpenPlanes() as opened, np.errstate(over="ignore", invalid="ignore"):
+            return np.stack([opened.box(plane, left, bottom, width, height) for plane in self._planes])
+
+
+def open_fields(
+    inputs: Path | Sequence[Path] | Mapping[str, Path | Sequence[Path]], *, bands: Sequence[str] | None = None
+) -> list[Field]:
+    """Open images of any size.
+
+    Only headers are read; of a FITS file that is not compressed as a whole, no more than a window of pixels comes into
+    memory at a time. A file that cannot be opened is left out and counted.
+
+    Parameters
+    ----------
+    inputs : path, sequence of path, or mapping of str to path
+        FITS, JPEG or PNG files, folders or patterns, or one pattern a band, as `~astrotl.sources.open_source` takes
+        them. The planes of a cube and the extensions of a file are the bands of one field, whose ids are the names of
+        the files. The chips of a camera, extensions that lie side by side on the sky, are fields of their own, such as
+        ``night1-N29``.
+    bands : sequence of str, optional
+        The bands to read, in this order.
+
+    Returns
+    -------
+    list of `~astrotl.sources.Field`
+        They may differ in size, but not in their channels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy.io import fits
+    >>> from astrotl.sources import open_fields
+    >>> for name, size in ("m31", 300), ("m33", 200):
+    ...     fits.writeto(f"{name}.fits", np.ones((size, size), np.float32))
+    >>> open_fields("m3*.fits")
+    [<FileField m31: 300 x 300 px, channels image>, <FileField m33: 200 x 200 px, channels image>]
+    """
+    names = None if bands is None else tuple(bands)
+    if isinstance(inputs, Mapping):
+        channels = pick_channels(names, tuple(inputs), "the inputs")
+        files, ids = band_files(inputs, {band: find_files(inputs[band]) for band in channels})
+        rows = list(zip(*(files[band] for band in channels), strict=True))
+        return _open_all(ids, [row[0] for row in rows], lambda at: images_of_bands(rows[at], channels))
+    paths = find_files(inputs)
+    return _open_all(ids_of(paths), paths, lambda at: images_of(paths[at], names))
+
+
+def _open_all(ids: list[str], paths: list[str], images: Callable[[int], list[FileImage]]) -> list[Field]:
+    """Open the images of each file, and leave out those that cannot be opened or differ from the first in kind."""
+    if not ids:
+        raise ValueError("inputs: there are none")
+    fields: list[Field] = []
+    errors: list[Exception] = []
+    for number, name in enumerate(ids):
+        try:
+            found = [
+                FileField(f"{name}-{image.extension}" if image.extension else name, image) for image in images(number)
+            ]
+            for field in found:
+                _check_kind(field, (fields or found)[0], paths[number])
+        except (ImageError, ValueError) as error:
+            errors.append(error)
+            continue
+        fields += found
+    if not fields:
+        raise errors[0]
+    if errors:
+        warnings.warn(
+            f"{len(errors):,} of {len(ids):,} images are left out: {'; '.join(map(str, errors[:3]))}"
+            f"{'; ...' if len(errors) > 3 else ''}",
+            AstrotlWarning,
+            stacklevel=3,
+        )
+    return fields
+
+
+def _check_kind(field: Field, first: Field, path: str) -> None:
+    if field.channels != first.channels:
+        raise ImageError(
+            f"{path}: has the channels {', '.join(field.channels)}, but the first image {', '.join(first.channels)}"
+        )
+    if field.value_range != first.value_range:
+        raise ImageError(f"{path}: its values fill another range than those of the first image")

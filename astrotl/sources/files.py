@@ -74,7 +74,7 @@ class FileSource(ImageSource):
         self._names = first.names
         self._count = len(first.planes)
         if not self._per_band:
-            self.channels = _choose_planes(first, bands, path)
+            self.channels = choose_planes(first.names, self._count, bands, path)
         elif self._count > 1:
             raise ValueError(
                 f"files: {path} has {self._count} planes, but was given as the single band {self.channels[0]}"
@@ -187,13 +187,14 @@ def centred(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return fitted
 
 
-def _choose_planes(stamp: Stamp, bands: tuple[str, ...] | None, path: str) -> tuple[str, ...]:
+def choose_planes(
+    names: tuple[str, ...] | None, count: int, bands: tuple[str, ...] | None, path: str
+) -> tuple[str, ...]:
     """Name the channels: what is asked for out of the named planes, or names for all the unnamed ones."""
-    count = len(stamp.planes)
-    if stamp.names is not None:
-        known = {name.lower(): name for name in stamp.names}
-        pick_channels(bands and tuple(known.get(band.lower(), band) for band in bands), stamp.names, path)
-        return bands or stamp.names
+    if names is not None:
+        known = {name.lower(): name for name in names}
+        pick_channels(bands and tuple(known.get(band.lower(), band) for band in bands), names, path)
+        return bands or names
     if bands is None:
         return ("image",) if count == 1 else tuple(str(number) for number in range(count))
     if len(bands) != count:

@@ -11,8 +11,8 @@ from typing import Any
 from astropy import units as u
 
 from astrotl import tables
-from astrotl.sources._epoch_files import as_glob, open_epochs
-from astrotl.sources._stamps import is_stamp
+from astrotl.sources._epoch_files import open_epochs
+from astrotl.sources._inputs import band_files, find_files
 from astrotl.sources.arrays import STACK_ENDINGS, StackSource
 from astrotl.sources.base import ImageSource, path_list, pick_channels
 from astrotl.sources.files import FileSource, ids_of
@@ -76,15 +76,16 @@ def open_source(
     found: Any
     if isinstance(inputs, Mapping):
         pick_channels(names, tuple(inputs), "the inputs")
-        found = {band: _find(given) for band, given in inputs.items() if names is None or band in names}
+        found = {band: find_files(given) for band, given in inputs.items() if names is None or band in names}
     else:
-        found = _find(inputs)
+        found = find_files(inputs)
     if catalog is not None:
         source: ImageSource = _open_sky(found, os.fspath(catalog), names, size, id_column)
     elif stack is not None:
         source = open_epochs(inputs, found, bands=names, size=_pixels(size), stack=stack)
     elif isinstance(found, dict):
-        source = _open_band_files(inputs, found, names, _pixels(size))  # type: ignore[arg-type]
+        files, ids = band_files(inputs, found)  # type: ignore[arg-type]
+        source = FileSource(files, ids=ids, bands=names, size=_pixels(size))
     elif any(path.lower().endswith(STACK_ENDINGS) for path in found):
         if len(found) > 1:
             raise ValueError(f"inputs: a stack of images comes alone, but {len(found)} files were given")
@@ -130,68 +131,6 @@ def _open_sky(
         )
     ids = tables.find_ids(table, catalog, id_column)
     return SkySource(found, positions, size=64 if size is None else size, ids=ids, bands=bands)
-
-
-def _open_band_files(
-    inputs: Mapping[str, Any], found: dict[str, list[str]], bands: tuple[str, ...] | None, size: int | None
-) -> FileSource:
-    """Bring the files of each band together: lists in their order, others by the part of their paths that varies."""
-    lists = [paths for band, paths in found.items() if not isinstance(inputs[band], (str, os.PathLike))]
-    if len(lists) == len(found):
-        if len({len(paths) for paths in lists}) > 1:
-            raise ValueError(
-                "inputs: lists of files need one an object in every band; give patterns where some are missing"
-            )
-        return FileSource(found, ids=ids_of(lists[0]), bands=bands, size=size)
-    by_band = {band: dict(zip(_varying(inputs[band], paths), paths, strict=True)) for band, paths in found.items()}
-    if not set.intersection(*map(set, by_band.values())):
-        seen = ", ".join(f"{band} {next(iter(paths))}" for band, paths in by_band.items())
-        raise ValueError(
-            f"inputs: no object has a file in every band; the first names are {seen}. "
-            "Let a star stand for the object alone: g='stamps/*-g.fits'"
-        )
-    ids = sorted(set().union(*by_band.values()))
-    files = {band: [paths.get(name, "") for name in ids] for band, paths in by_band.items()}
-    return FileSource(files, ids=ids, bands=bands, size=size)
-
-
-def _find(given: Path | Sequence[Path]) -> list[str]:
-    """List the files behind paths, folders and patterns."""
-    found: list[str] = []
-    for path in map(os.path.expanduser, path_list(given)):
-        if os.path.isdir(path):
-            inside = (os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names)
-            files = sorted(name for name in inside if is_stamp(name))
-            if not files:
-                raise FileNotFoundError(f"{path}: the folder holds no FITS, JPEG or PNG files")
-        elif os.path.exists(path):
-            files = [path]
-        else:
-            files = sorted(glob.glob(as_glob(path), recursive=True))
-            if not files:
-                raise FileNotFoundError(f"{path}: there is no such file, and no file matches it as a pattern")
-        found += files
-    return found
-
-
-def _varying(given: Path | Sequence[Path], paths: list[str]) -> list[str]:
-    """Name objects by what the pattern's stars stand for, or by the files' names where there is no star."""
-    pattern = os.fspath(given) if isinstance(given, (str, os.PathLike)) else ""
-    if not glob.has_magic(pattern):
-        return ids_of(paths) if len(paths) > 1 else ["object"]
-    parts = re.split(r"(\*\*/|\*+|\?+|\[[^]]*\])", os.path.expanduser(pattern))
-    regex = "".join(f"({_regex(part)})" if number % 2 else re.escape(part) for number, part in enumerate(parts))
-    names = []
-    for path in paths:
-        match = re.fullmatch(regex, path)
-        names.append("-".join(filter(None, (part.strip("/") for part in match.groups()))) if match else path)
-    return names if len(set(names)) == len(names) else ids_of(paths)
-
-
-def _regex(wild: str) -> str:
-    if wild.startswith("["):
-        return wild.replace("[!", "[^")
-    return {"**/": ".*", "?": "[^/]" * len(wild)}.get(wild[:3] if wild == "**/" else wild[0], "[^/]*")
 
 
 def _pixels(size: int | str | None) -> int | None:

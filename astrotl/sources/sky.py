@@ -18,7 +18,7 @@ from astrotl.images import ImageBatch
 from astrotl.sources._cutting import Grids
 from astrotl.sources._held import Held
 from astrotl.sources._mosaics import Chip, read_chips, unit_vectors
-from astrotl.sources._pixels import OpenChips
+from astrotl.sources._pixels import OpenPlanes
 from astrotl.sources.base import ImageSource, pick_channels, unique_ids
 
 __all__ = ["SkySource"]
@@ -88,7 +88,7 @@ class SkySource(ImageSource):
         # Of each row the number of the first band's chip, and the corner on it, that its grid is laid by.
         laid = np.empty((3, len(self)), dtype=np.intp)
         # What is beyond float32 becomes infinite, which every step takes for "no data".
-        with OpenChips() as opened, np.errstate(over="ignore", invalid="ignore"):
+        with OpenPlanes() as opened, np.errstate(over="ignore", invalid="ignore"):
             for channel in range(len(self.channels)):
                 failed |= self._read_band(channel, data, laid, failed, opened)
         data[list(failed)] = np.nan
@@ -96,7 +96,7 @@ class SkySource(ImageSource):
         return ImageBatch(data, self.ids, self.channels, failed=reasons)
 
     def _read_band(
-        self, channel: int, data: np.ndarray, laid: np.ndarray, failed: dict[int, str], opened: OpenChips
+        self, channel: int, data: np.ndarray, laid: np.ndarray, failed: dict[int, str], opened: OpenPlanes
     ) -> dict[int, str]:
         """Cut each row from the first chip that has data everywhere, or else from the one that has most."""
         band = self.channels[channel]
