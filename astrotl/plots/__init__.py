@@ -2,6 +2,7 @@
 
 from astrotl.plots.anomaly import anomalies
 from astrotl.plots.comparing import compared
+from astrotl.plots.detection import boxed, completeness_purity
 from astrotl.plots.epochs import epoch_timelines
 from astrotl.plots.explained import explained
 from astrotl.plots.gallery import gallery, rgb
@@ -12,8 +13,10 @@ from astrotl.plots.retrieval import retrieved
 
 __all__ = [
     "anomalies",
+    "boxed",
     "classified",
     "compared",
+    "completeness_purity",
     "epoch_timelines",
     "estimated",
     "explained",
