@@ -138,7 +138,7 @@ def _ids(labels: Table, objects: np.ndarray, where: str, id_column: str | None) 
 
     def best_form(name: str) -> np.ndarray:
         ids = find_ids(labels, "labels", name)
-        return max(ids, _stems(ids), key=matches)
+        return max(ids, stems(ids), key=matches)
 
     if id_column is not None:
         return best_form(id_column)
@@ -146,7 +146,7 @@ def _ids(labels: Table, objects: np.ndarray, where: str, id_column: str | None) 
     forms: dict[tuple[int, bool], set[tuple[str, ...]]] = {}
     for name in columns:
         usual = name.lower() in ID_NAMES
-        ids = best_form(name) if usual else max(form := _texts(labels[name]), _stems(form), key=matches)
+        ids = best_form(name) if usual else max(form := _texts(labels[name]), stems(form), key=matches)
         # A column with an unusual name must tell all rows apart: a class of 1, 2, 3 is no id of an object 1.
         if matches(ids) and (usual or len(np.unique(ids)) == len(ids)):
             forms.setdefault((matches(ids), usual), set()).add(tuple(ids.tolist()))
@@ -169,5 +169,6 @@ def _texts(column: Column) -> np.ndarray:
     return np.array([as_word(value) for value in np.ma.getdata(column).tolist()], dtype=np.str_)
 
 
-def _stems(ids: np.ndarray) -> np.ndarray:
+def stems(ids: np.ndarray) -> np.ndarray:
+    """Take files' names without their folders and endings."""
     return np.array([_ENDING.sub("", os.path.basename(name)) for name in ids.tolist()], dtype=np.str_)

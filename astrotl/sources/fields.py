@@ -9,12 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
+from astropy.coordinates import SkyCoord
 from astropy.wcs import WCS
 
 from astrotl.errors import AstrotlWarning, ImageError
 from astrotl.sources._field_files import FileImage, images_of, images_of_bands
 from astrotl.sources._inputs import band_files, find_files
+from astrotl.sources._mosaics import Chip, on_sky, unit_vectors
 from astrotl.sources._pixels import OpenPlanes
+from astrotl.sources._planes import Plane
 from astrotl.sources.base import pick_channels
 from astrotl.sources.files import ids_of
 
@@ -43,6 +46,40 @@ class Field(ABC):
     @abstractmethod
     def read(self, left: int, bottom: int, width: int, height: int) -> np.ndarray:
         """Read a window as float32, ``(channel, y, x)``, NaN where it reaches over the edge or there is no data."""
+
+    def pixels_of(self, positions: SkyCoord) -> tuple[np.ndarray, np.ndarray]:
+        """Find the pixels of positions on the sky, x and y; NaN for those that are far from the image.
+
+        >>> import numpy as np
+        >>> from astropy.coordinates import SkyCoord
+        >>> from astropy.wcs import WCS
+        >>> from astrotl.sources import ArrayField
+        >>> cards = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 150, "CRVAL2": 2, "CRPIX1": 5, "CRPIX2": 5}
+        >>> field = ArrayField(np.zeros((9, 9)), wcs=WCS({**cards, "CDELT1": -0.001, "CDELT2": 0.001}))
+        >>> x, y = field.pixels_of(SkyCoord([150, 150, 151], [2, 2.001, 2], unit="deg"))
+        >>> y.round(3)
+        array([ 4.,  5., nan])
+        >>> field.sky_of([4, 4], [4, 5]).dec.deg.round(6)
+        array([2.   , 2.001])
+        """
+        chip = self._chip()
+        icrs = positions.icrs
+        lon, lat = np.atleast_1d(icrs.ra.deg), np.atleast_1d(icrs.dec.deg)
+        near = chip.near(unit_vectors(lon, lat))
+        pixels = np.full((2, len(lon)), np.nan)
+        pixels[:, near] = chip.from_icrs(lon[near], lat[near])
+        return pixels[0], pixels[1]
+
+    def sky_of(self, x: npt.ArrayLike, y: npt.ArrayLike) -> SkyCoord:
+        """Find the ICRS positions of pixels, of which the centre of the first is 0, 0."""
+        chip = self._chip()
+        lon, lat = chip.to_sky(np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64))
+        return SkyCoord(lon, lat, unit="deg", frame=chip.frame).icrs
+
+    def _chip(self) -> Chip:
+        if self.wcs is None:
+            raise ValueError(f"field: {self.id} has no sky coordinates (WCS)")
+        return on_sky(Plane(self.id, 0, (), False, None, self.shape), self.wcs)
 
     def __repr__(self) -> str:
         height, width = self.shape
@@ -97,6 +134,8 @@ class ArrayField(Field):
         self.channels = tuple(channels or map(str, range(len(self._data))))
         if len(self.channels) != len(self._data):
             raise ValueError(f"channels: expected {len(self._data)} names, got {self.channels}")
+        if wcs is not None and (wcs.naxis != 2 or not wcs.has_celestial):
+            raise ValueError("wcs: expected two axes, both on the sky; of a cube take wcs.celestial")
         self.shape = self._data.shape[1:]
         self.wcs = wcs
         self.value_range = value_range
