@@ -52,9 +52,10 @@ def read_coco(path: str | os.PathLike[str]) -> Coco:
         # COCO counts from the outer corner of the first pixel.
         rows.append((image_name, left + width / 2 - 0.5, bottom + height / 2 - 0.5, width, height, label, score))
     columns: list[Any] = list(zip(*rows, strict=True)) or [()] * 7
-    *places, scores = columns
-    scored = np.isfinite(np.asarray(scores, dtype=np.float64)).any()
-    return Coco(make_boxes(*places, score=scores if scored else None), shapes, crowds)
+    boxes = make_boxes(*columns)
+    if not np.isfinite(boxes["score"]).any():
+        boxes.remove_column("score")
+    return Coco(boxes, shapes, crowds)
 
 
 def coco_of(boxes: Table, images: Sequence[tuple[str, tuple[int, int]]]) -> str:

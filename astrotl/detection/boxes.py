@@ -116,13 +116,13 @@ def _fitted(drawn: Drawn, images: Images, where: str) -> Table:
         limits = np.column_stack([np.full((len(boxes), 2), -0.5), shapes[:, ::-1] - 0.5])
         cut = np.concatenate([np.maximum(edges, limits)[:, :2], np.minimum(edges, limits)[:, 2:]], axis=1)
         size, left = edges[:, 2:] - edges[:, :2], cut[:, 2:] - cut[:, :2]
-        over = cut != edges
+        over = (cut[:, :2] != edges[:, :2]) | (cut[:, 2:] != edges[:, 2:])
     reasons = {
         drawn.absent: drawn.image < 0,
         "with values that are no numbers": ~np.isfinite(edges).all(axis=1),
         "of no size": ~(size > 0).all(axis=1),
         "without a class": boxes["class"] == "",
-        "outside their image": ~(left > 0).all(axis=1) | (over.any(axis=1) & (left < 1).any(axis=1)),
+        "outside their image": ~(left > 0).all(axis=1) | (over & (left < 1)).any(axis=1),
     }
     kept = np.ones(len(boxes), dtype=bool)
     left_out = {why: count for why, count in drawn.left_out.items() if count}
@@ -143,7 +143,7 @@ def _fitted(drawn: Drawn, images: Images, where: str) -> Table:
         )
     for axis, (place, length) in enumerate((("x", "width"), ("y", "height"))):
         # What is not cut keeps its last digit.
-        mine = over[:, axis] | over[:, axis + 2]
+        mine = over[:, axis]
         boxes[place][mine] = (cut[mine, axis] + cut[mine, axis + 2]) / 2
         boxes[length][mine] = left[mine, axis]
     boxes = boxes[kept]

@@ -1,0 +1,148 @@
+"""Boxes out: COCO for other tools, regions for DS9."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from astropy.table import Table
+
+from astrotl._optional import missing_dependency
+from astrotl.detection._coco import coco_of
+from astrotl.detection.sky import fields_of
+from astrotl.detection.table import check_boxes, rows_by_image
+from astrotl.sources import Field
+
+if TYPE_CHECKING:
+    from regions import Region
+
+__all__ = ["write_coco", "write_regions"]
+
+Path = str | os.PathLike[str]
+
+#: Digits behind the point, of degrees too: a millionth of any pixel.
+_DIGITS = 12
+
+
+def write_coco(boxes: Table, fields: Sequence[Field], path: Path) -> None:
+    """Write boxes as COCO.
+
+    `read_boxes` reads the same boxes from it. The file appears whole or not at all.
+
+    Parameters
+    ----------
+    boxes : `~astropy.table.Table`
+        Boxes, as `~astrotl.detection.read_boxes` gives them; scores go with them.
+    fields : sequence of `~astrotl.sources.Field`
+        The images, by whose ids the file names them. Those without a box are written too.
+    path : path
+        The file to write.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy.table import Table
+    >>> from astrotl.detection import read_boxes, write_coco
+    >>> from astrotl.sources import ArrayField
+    >>> fields = [ArrayField(np.zeros((100, 100)), "m31")]
+    >>> boxes = read_boxes(Table({"x": [50], "y": [60], "class": ["clump"]}), fields, radius=4)
+    >>> write_coco(boxes, fields, "clumps.json")
+    >>> read_boxes("clumps.json", fields)["x", "y", "class"].pprint()
+     x    y   class
+    pix  pix
+    ---- ---- -----
+    50.0 60.0 clump
+    """
+    check_boxes(boxes)
+    by_id = fields_of(boxes, fields)
+    _write(path, coco_of(boxes, [(name, field.shape) for name, field in by_id.items()]))
+
+
+def write_regions(boxes: Table, fields: Sequence[Field], path: Path) -> None:
+    """Write boxes as regions that DS9 shows.
+
+    Boxes of images with sky coordinates lie on the sky, others on pixels. Each carries its class and score as text.
+
+    Parameters
+    ----------
+    boxes : `~astropy.table.Table`
+        Boxes, as `~astrotl.detection.read_boxes` gives them.
+    fields : sequence of `~astrotl.sources.Field`
+        The images that they are in.
+    path : path
+        The file to write. With ``{image}`` in it, one file is written for each image, such as ``"found-{image}.reg"``;
+        without it all boxes go to one file, which then all have to lie on the sky or in the same image.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from astropy.table import Table
+    >>> from astrotl.detection import read_boxes, write_regions
+    >>> from astrotl.sources import ArrayField
+    >>> fields = [ArrayField(np.zeros((100, 100)), "m31")]
+    >>> boxes = read_boxes(Table({"x": [50], "y": [60], "class": ["clump"]}), fields, radius=4)
+    >>> write_regions(boxes, fields, "{image}.reg")
+    >>> print(Path("m31.reg").read_text().splitlines()[-1])
+    box(51.000000000000,61.000000000000,8.000000000000,8.000000000000,0.000000000000)
+    """
+    check_boxes(boxes)
+    by_id = fields_of(boxes, fields)
+    rows = rows_by_image(boxes)
+    path = os.fspath(path)
+    if "{image}" in path:
+        # An image's id may have folders in it.
+        paths = {image: path.replace("{image}", image.replace("/", "-")) for image in by_id}
+        if len(set(paths.values())) < len(paths):
+            raise ValueError("fields: two images would go to the same file; their ids differ in nothing but strokes")
+        for image, field in by_id.items():
+            _write(paths[image], _as_text(_regions(boxes[rows.get(image, [])], field)))
+        return
+    bare = next((image for image in rows if by_id[image].wcs is None), None)
+    if bare is not None and len(by_id) > 1:
+        raise ValueError(
+            f"path: {bare} has no sky coordinates (WCS), so its boxes go to a file of their own; write '{{image}}' "
+            "where its id is to stand"
+        )
+    _write(path, _as_text([region for image, mine in rows.items() for region in _regions(boxes[mine], by_id[image])]))
+
+
+def _regions(boxes: Table, field: Field) -> list[Region]:
+    try:
+        from regions import PixCoord, RectanglePixelRegion
+    except ModuleNotFoundError as error:
+        raise missing_dependency(error, "write_regions") from error
+    regions = []
+    for row in boxes:
+        # A brace would end the text.
+        text = str(row["class"]).translate({ord("{"): "(", ord("}"): ")"})
+        if "score" in boxes.colnames and np.isfinite(row["score"]):
+            text += f" {row['score']:.2f}"
+        region = RectanglePixelRegion(
+            PixCoord(float(row["x"]), float(row["y"])), float(row["width"]), float(row["height"]), meta={"text": text}
+        )
+        regions.append(region if field.wcs is None else region.to_sky(field.wcs))
+    return regions
+
+
+def _as_text(regions: list[Region]) -> str:
+    from regions import Regions
+
+    return str(Regions(regions).serialize(format="ds9", precision=_DIGITS))
+
+
+def _write(path: Path, text: str) -> None:
+    path = os.fspath(path)
+    folder, name = os.path.split(path)
+    if folder and not os.path.isdir(folder):
+        raise FileNotFoundError(f"{path}: there is no folder {folder}")
+    part = os.path.join(folder, f".{name}.part")
+    try:
+        with open(part, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(part, path)
+    finally:
+        if os.path.exists(part):
+            os.remove(part)

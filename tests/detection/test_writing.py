@@ -1,0 +1,121 @@
+"""Boxes out: COCO for other tools, regions for DS9."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+from astropy.wcs import WCS
+from faster_coco_eval import COCO
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from regions import Regions
+
+from astrotl.detection import read_boxes, write_coco, write_regions
+from astrotl.detection.table import corners, make_boxes
+from astrotl.sources import ArrayField
+
+
+def image(name="m31", wcs=None):
+    return ArrayField(np.zeros((80, 100)), name, wcs=wcs)
+
+
+def sky(turn=30.0, dec=60.0, frame=("RA---TAN", "DEC--TAN"), scale=0.2):
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = frame
+    wcs.wcs.crval = 150.0, dec
+    wcs.wcs.crpix = 50.5, 40.5
+    cos, sin = np.cos(np.radians(turn)), np.sin(np.radians(turn))
+    wcs.wcs.cd = np.array([[-cos, sin], [sin, cos]]) * scale / 3600
+    return wcs
+
+
+boxes_in = st.lists(
+    st.tuples(
+        st.sampled_from(["m31", "night/m33"]), st.floats(5, 94), st.floats(5, 74), st.floats(1e-3, 10),
+        st.floats(1e-3, 10), st.text(min_size=1).filter(lambda text: text.strip() == text), st.floats(0, 1),
+    ),
+    min_size=1, max_size=8,
+)  # fmt: skip
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(boxes_in, st.booleans())
+def test_what_is_written_as_coco_is_read_as_it_was(tmp_path, rows, scored):
+    *columns, scores = zip(*rows, strict=True)
+    boxes = make_boxes(*columns, scores if scored else None)
+    fields = [image(), image("night/m33"), image("empty")]
+    write_coco(boxes, fields, tmp_path / "boxes.json")
+    back = read_boxes(tmp_path / "boxes.json", fields)
+    assert back.colnames == boxes.colnames
+    np.testing.assert_allclose(corners(back), corners(boxes), rtol=0, atol=1e-12)
+    for name in set(boxes.colnames) & {"image", "class", "score"}:
+        assert back[name].tolist() == boxes[name].tolist()
+
+
+def test_other_tools_read_the_coco_file(tmp_path):
+    boxes = make_boxes(["m31", "m31"], [10, 20], [10, 30], 8, 6, ["clump", "star"])
+    write_coco(boxes, [image(), image("m33")], tmp_path / "boxes.json")
+    content = json.loads((tmp_path / "boxes.json").read_text())
+    assert content["images"] == [
+        {"id": 1, "file_name": "m31", "width": 100, "height": 80},
+        {"id": 2, "file_name": "m33", "width": 100, "height": 80},
+    ]
+    assert content["annotations"][0]["bbox"] == [6.5, 7.5, 8, 6]
+    coco = COCO(str(tmp_path / "boxes.json"))
+    assert len(coco.getAnnIds(imgIds=[1], catIds=coco.getCatIds(catNms=["star"]))) == 1
+
+
+@pytest.mark.parametrize("wcs", [None, sky(), sky(dec=-89.99), sky(frame=("GLON-TAN", "GLAT-TAN"), turn=200)])
+def test_regions_read_back_lie_where_the_boxes_are(tmp_path, wcs):
+    rng = np.random.default_rng(5)
+    x, y, width, height = rng.uniform(5, 75, (4, 12))
+    boxes = make_boxes("m31", x, y, width, height, "clump")
+    write_regions(boxes, [image(wcs=wcs)], tmp_path / "a.reg")
+    regions = Regions.read(tmp_path / "a.reg", format="ds9")
+    pixels = [region if wcs is None else region.to_pixel(wcs) for region in regions]
+    back = [(region.center.x, region.center.y, region.width, region.height) for region in pixels]
+    np.testing.assert_allclose(back, np.stack([x, y, width, height], axis=1), rtol=0, atol=1e-6)
+    np.testing.assert_allclose([np.sin(region.angle) for region in pixels], 0, atol=1e-6)
+
+
+def test_regions_say_class_and_score(tmp_path):
+    boxes = make_boxes("m31", [30, 40, 50], 20, 8, 6, ["clump", "odd {clump}", "star"], [0.914, 0.5, np.nan])
+    write_regions(boxes, [image()], tmp_path / "a.reg")
+    texts = [region.meta["text"] for region in Regions.read(tmp_path / "a.reg", format="ds9")]
+    assert texts == ["clump 0.91", "odd (clump) 0.50", "star"]
+
+
+def test_images_on_the_sky_share_a_file(tmp_path):
+    boxes = make_boxes(["m31", "m33"], 30, 20, 8, 6, "clump")
+    fields = [image(wcs=sky()), image("m33", wcs=sky(dec=10))]
+    write_regions(boxes, fields, tmp_path / "a.reg")
+    assert [round(region.center.dec.deg) for region in Regions.read(tmp_path / "a.reg", format="ds9")] == [60, 10]
+
+
+def test_images_without_a_sky_have_files_of_their_own(tmp_path):
+    boxes = make_boxes(["m31", "night/m33"], [30, 50], 20, 8, 6, "clump")
+    fields = [image(), image("night/m33"), image("empty")]
+    with pytest.raises(ValueError, match=r"path: m31 has no sky coordinates \(WCS\), .* write '\{image\}'"):
+        write_regions(boxes, fields, tmp_path / "a.reg")
+    write_regions(boxes, fields, tmp_path / "found-{image}.reg")
+    assert sorted(os.listdir(tmp_path)) == ["found-empty.reg", "found-m31.reg", "found-night-m33.reg"]
+    (region,) = Regions.read(tmp_path / "found-night-m33.reg", format="ds9")
+    assert region.center.x == 50
+    with pytest.raises(ValueError, match="fields: two images would go to the same file"):
+        write_regions(boxes, [*fields, image("night-m33")], tmp_path / "{image}.reg")
+
+
+@pytest.mark.parametrize("write", [write_coco, write_regions])
+def test_a_file_appears_whole_or_not_at_all(tmp_path, write):
+    boxes = make_boxes("m31", 30, 20, 8, 6, "clump")
+    with pytest.raises(FileNotFoundError, match="there is no folder"):
+        write(boxes, [image()], tmp_path / "none" / "a")
+    with pytest.raises(ValueError, match="fields: the image 'm31' of the boxes is not among them"):
+        write(boxes, [image("m33")], tmp_path / "a")
+    with pytest.raises(ValueError, match="boxes: has no column 'image'"):
+        write(boxes["x", "y"], [image()], tmp_path / "a")
+    assert os.listdir(tmp_path) == []
+    write(boxes, [image()], tmp_path / "a")
+    write(boxes, [image()], tmp_path / "a")
+    assert os.listdir(tmp_path) == ["a"]
