@@ -3,6 +3,7 @@
 from astrotl.detection.base import Detector, Found
 from astrotl.detection.boxes import read_boxes
 from astrotl.detection.classical import Classical
+from astrotl.detection.cutouts import BoxSource
 from astrotl.detection.matching import Matches, match
 from astrotl.detection.photometry import measure_flux
 from astrotl.detection.refine import merge, on_host, suppress
@@ -11,6 +12,7 @@ from astrotl.detection.sky import add_sky
 from astrotl.detection.writing import write_coco, write_regions
 
 __all__ = [
+    "BoxSource",
     "Classical",
     "Detector",
     "Found",
