@@ -29,7 +29,7 @@ _DIGITS = 12
 def write_coco(boxes: Table, fields: Sequence[Field], path: Path) -> None:
     """Write boxes as COCO.
 
-    `read_boxes` reads the same boxes from it. The file appears whole or not at all.
+    `~astrotl.detection.read_boxes` reads the same boxes from it. The file appears whole or not at all.
 
     Parameters
     ----------

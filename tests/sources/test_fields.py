@@ -6,6 +6,7 @@ import tracemalloc
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.wcs import WCS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -236,6 +237,28 @@ def test_a_large_image_is_searched_in_little_memory(tmp_path, noise):
     tracemalloc.stop()
     assert total == pytest.approx(100 * 2000**2, rel=0.01)
     assert peak < 4 * 2**20
+
+
+def test_pixels_and_positions_of_a_field(sky, positions):
+    field = ArrayField(np.zeros((160, 200)), wcs=sky(turn=20))
+    x, y = field.pixels_of(field.sky_of([0.0, 199.0], [3.0, 150.0]))
+    np.testing.assert_allclose([x, y], [[0, 199], [3, 150]], atol=1e-6)
+    # The far side of the sky, and positions far from the image.
+    assert np.isnan(field.pixels_of(positions([330.0, 151.0], [-2.0, 2.0]))).all()
+
+
+def test_a_field_without_a_sky_has_no_positions(positions):
+    with pytest.raises(ValueError, match=r"field: m31 has no sky coordinates \(WCS\)"):
+        ArrayField(np.zeros((8, 9)), "m31").sky_of(1, 1)
+
+
+def test_arrays_must_be_images(sky):
+    with pytest.raises(ValueError, match=r"data: expected \(channel, y, x\), got the shape \(3,\)"):
+        ArrayField(np.zeros(3))
+    with pytest.raises(ValueError, match="channels: expected 2 names"):
+        ArrayField(np.zeros((2, 8, 9)), channels=("g",))
+    with pytest.raises(ValueError, match="wcs: expected two axes, both on the sky"):
+        ArrayField(np.zeros((8, 9)), wcs=WCS(naxis=2))
 
 
 def test_frames_of_the_sloan_survey(shared_data):
