@@ -52,7 +52,7 @@ def match(
 
     Returns
     -------
-    Matches
+    `~astrotl.detection.Matches`
         The rows that belong together.
 
     Examples
