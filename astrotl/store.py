@@ -14,13 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from astropy.table import Table
 
+from astrotl._locks import locked
 from astrotl._params import difference, nearest
 from astrotl.errors import StoreError, StoreMismatchError
-
-try:
-    import fcntl
-except ImportError:
-    fcntl = None  # type: ignore[assignment]
 
 __all__ = ["FeatureStore", "is_store"]
 
@@ -160,14 +156,7 @@ class FeatureStore:
 
         Reading needs no lock. Where the system has no such locks, as on Windows, nothing is excluded.
         """
-        if fcntl is None:
-            yield
-            return
-        with open(self.path, "rb") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise StoreError(f"{self.path}: is being written by another process; wait for it to end") from error
+        with locked(self.path):
             yield
 
     def features(self, rows: slice | npt.ArrayLike | None = None) -> np.ndarray:

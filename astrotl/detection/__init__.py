@@ -8,6 +8,7 @@ from astrotl.detection.matching import Matches, match
 from astrotl.detection.photometry import measure_flux
 from astrotl.detection.refine import merge, on_host, suppress
 from astrotl.detection.scoring import best_threshold, completeness_by, completeness_curve, detection_scores
+from astrotl.detection.searching import detect
 from astrotl.detection.sky import add_sky
 from astrotl.detection.writing import write_coco, write_regions
 
@@ -21,6 +22,7 @@ __all__ = [
     "best_threshold",
     "completeness_by",
     "completeness_curve",
+    "detect",
     "detection_scores",
     "match",
     "measure_flux",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,28 @@ class Found:
 
     def __len__(self) -> int:
         return len(self.x)
+
+    @classmethod
+    def none(cls) -> Found:
+        """Give no boxes at all."""
+        return cls(*(np.empty(0) for _ in fields(cls)))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Found]) -> Found:
+        """Put the boxes of several searches one after the other."""
+        return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
+
+    def shifted(self, right: float, up: float) -> Found:
+        """Give the boxes another place."""
+        return replace(self, x=self.x + right, y=self.y + up)
+
+    def within(self, shape: tuple[int, int]) -> Found:
+        """Cut the boxes at the edges of an image, and leave out what lies outside."""
+        height, width = shape
+        left, right = (np.clip(self.x + sign * self.width / 2, -0.5, width - 0.5) for sign in (-1, 1))
+        bottom, top = (np.clip(self.y + sign * self.height / 2, -0.5, height - 0.5) for sign in (-1, 1))
+        cut = replace(self, x=(left + right) / 2, y=(bottom + top) / 2, width=right - left, height=top - bottom)
+        return cut.select((cut.width > 0) & (cut.height > 0))
 
     def select(self, rows: npt.ArrayLike) -> Found:
         """Keep only these boxes."""

@@ -1,6 +1,7 @@
 """Pretrained networks as extractors: with the rooms above it, the only one that imports torch."""
 
 from astrotl.neural.backbone import Backbone, Timm
+from astrotl.neural.detectors import FasterRCNN
 from astrotl.neural.explaining import attention, saliency
 from astrotl.neural.families import (
     MAE,
@@ -30,6 +31,7 @@ __all__ = [
     "EfficientNetLite1",
     "EfficientNetLite2",
     "Family",
+    "FasterRCNN",
     "Finetuned",
     "MAE",
     "MobileNetV2",

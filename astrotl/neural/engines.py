@@ -23,7 +23,7 @@ import torch
 from astrotl._optional import missing_dependency
 from astrotl.errors import AstrotlWarning, first_line
 
-__all__ = ["ENGINES", "PRECISIONS", "Engine", "start_engine"]
+__all__ = ["best_device", "ENGINES", "PRECISIONS", "Engine", "start_engine"]
 
 ENGINES = ("auto", "openvino", "torch", "compile")
 PRECISIONS = ("float32", "bfloat16")
@@ -50,7 +50,7 @@ def start_engine(
     wanted: str, precision: str, network: torch.nn.Module, shape: tuple[int, int, int], batch: int | None
 ) -> Engine:
     """Make a network ready to run on images of this shape, by the fastest engine of this machine if any will do."""
-    device = _device()
+    device = best_device()
     kind = wanted
     if wanted == "auto":
         kind = "openvino" if device.type == "cpu" and importlib.util.find_spec("openvino") else "torch"
@@ -80,7 +80,8 @@ def _start(
     return _torch(network, device, precision, batch, compiled=kind == "compile")
 
 
-def _device() -> torch.device:
+def best_device() -> torch.device:
+    """Give the graphics card if there is one."""
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")

@@ -21,12 +21,17 @@ from astrotl.neural.small import SMALL, small_network
 
 __all__ = ["check_rebuilds", "network_from", "read_arrays", "read_note", "write_network"]
 
-FORMAT = "astrotl-network"
+#: The kinds of files, and what makes each.
+FORMATS = {"astrotl-network": "finetune", "astrotl-detector": "detect train"}
 FORMAT_VERSION = 1
 
 
 def write_network(
-    path: str | os.PathLike[str], module: torch.nn.Module, arrays: Mapping[str, np.ndarray], note: Mapping[str, Any]
+    path: str | os.PathLike[str],
+    module: torch.nn.Module,
+    arrays: Mapping[str, np.ndarray],
+    note: Mapping[str, Any],
+    kind: str = "astrotl-network",
 ) -> None:
     """Write a network as `Backbone.module` gives it, arrays beside it, and a note; whole or not at all."""
     tensors = {
@@ -34,27 +39,26 @@ def write_network(
         for name, tensor in module.network.state_dict().items()
     }
     tensors |= {name: torch.from_numpy(np.ascontiguousarray(_packed(array))) for name, array in arrays.items()}
-    whole = {"format": FORMAT, "format_version": FORMAT_VERSION, "network": _described(module), **note}
+    whole = {"format": kind, "format_version": FORMAT_VERSION, "network": _described(module), **note}
     part = f"{os.fspath(path)}.part"
     save_file(tensors, part, metadata={"astrotl": json.dumps(whole)})
     os.replace(part, path)
 
 
-def read_note(path: str | os.PathLike[str]) -> dict[str, Any]:
+def read_note(path: str | os.PathLike[str], kind: str = "astrotl-network") -> dict[str, Any]:
     """Read what the file says of itself."""
     if not os.path.isfile(path):
-        raise FileNotFoundError(f"{path}: there is no such file; make it with astrotl finetune")
+        raise FileNotFoundError(f"{path}: there is no such file; make it with astrotl {FORMATS[kind]}")
     try:
         with safe_open(path, framework="pt") as file:
             text = (file.metadata() or {}).get("astrotl")
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{path}: cannot be read as .safetensors ({first_line(error)})") from error
     note: dict[str, Any] = json.loads(text) if text else {}
-    if note.get("format") != FORMAT:
-        raise WeightsError(
-            f"{path}: holds weights, but no network that astrotl finetune has made; weights alone go into "
-            "timm with weights="
-        )
+    if note.get("format") != kind:
+        other = FORMATS.get(str(note.get("format")))
+        remedy = f"it was made by astrotl {other}" if other else "weights alone go into timm with weights="
+        raise WeightsError(f"{path}: holds weights, but not what astrotl {FORMATS[kind]} makes; {remedy}")
     if note["format_version"] > FORMAT_VERSION:
         raise WeightsError(
             f"{path}: has the format version {note['format_version']}, newer than this astrotl reads "

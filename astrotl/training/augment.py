@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -62,6 +62,20 @@ class SkyAugment:
             images = images + draw.normal(images.shape) * draw.between(0, self.noise).view(-1, 1, 1, 1)
         return images.clamp(0, 1)
 
+    def with_boxes(
+        self, images: torch.Tensor, boxes: torch.Tensor, generator: torch.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Change images and, with them, boxes in them: mirrored and turned by quarters only.
+
+        ``boxes`` is ``(n, most, 4 or more)``: left, bottom, right and top, counted from the edge of the first pixel.
+        """
+        if self.mirror:
+            draw = _Draw(images, generator)
+            turns, mirrored = draw.between(0, 4).long().clamp(max=3).tolist(), draw.heads().tolist()
+            pairs = [_turned(*each) for each in zip(images, boxes, turns, mirrored, strict=True)]
+            images, boxes = (torch.stack(both) for both in zip(*pairs, strict=True))
+        return replace(self, mirror=False, turn=0, shift=0, zoom=0)(images, generator), boxes
+
     def _moved(self, images: torch.Tensor, draw: _Draw) -> torch.Tensor:
         """Mirror, turn, scale and shift, all in one look at the pixels."""
         if not (self.mirror or self.turn or self.zoom or self.shift):
@@ -96,6 +110,21 @@ class _Draw:
 
     def normal(self, shape: torch.Size) -> torch.Tensor:
         return torch.randn(shape, **self._where)
+
+
+def _turned(
+    image: torch.Tensor, boxes: torch.Tensor, quarters: int, mirrored: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mirror an image or not, turn it by quarters, and its boxes with it."""
+    side = image.shape[-1]
+    left, bottom, right, top = boxes[:, :4].unbind(1)
+    if mirrored:
+        image = image.flip(2)
+        left, right = side - right, side - left
+    for _ in range(quarters):
+        left, bottom, right, top = bottom, side - right, top, side - left
+    edges = torch.stack([left, bottom, right, top], dim=1)
+    return torch.rot90(image, quarters, (1, 2)), torch.cat([edges, boxes[:, 4:]], dim=1)
 
 
 def _blurred(images: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:

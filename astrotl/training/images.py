@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,33 +15,29 @@ from astrotl.prepare import prepare_images
 from astrotl.preprocess import Step
 from astrotl.sources import ImageSource
 
-__all__ = ["Batches", "keep_images", "mixed"]
+__all__ = ["Batches", "keep_images", "mixed", "prepared"]
 
 
 def keep_images(
-    source: ImageSource, steps: Sequence[Step], path: Path, progress: Callable[..., Any] | None = None
+    batches: Iterable[np.ndarray], count: int, path: Path, progress: Callable[..., Any] | None = None
 ) -> np.ndarray:
-    """Take images through steps and keep them in a file that is mapped into memory.
+    """Keep prepared images, so many in all, in a file that is mapped into memory; if it is there, it is not made anew.
 
     As half floats a pixel takes two bytes, and is rounded by less than a quarter of a step of an 8-bit image.
     """
     if not path.exists():
-        _write(source, steps, path, progress)
+        _write(batches, count, path, progress)
     return np.asarray(np.lib.format.open_memmap(path, mode="r"))
 
 
-def _write(source: ImageSource, steps: Sequence[Step], path: Path, progress: Callable[..., Any] | None) -> None:
+def _write(batches: Iterable[np.ndarray], count: int, path: Path, progress: Callable[..., Any] | None) -> None:
     part = path.with_suffix(".part")
-    bar = progress(total=len(source), unit="img", desc="preparing") if progress else None
+    bar = progress(total=count, unit="img", desc="preparing") if progress else None
     images, done = None, 0
-    for batch in prepare_images(source, steps):
-        if batch.failed:
-            name, why = next(iter(batch.failed.items()))
-            raise ImageError(f"{name}: could be read a moment ago, and now {why}")
+    for batch in batches:
         if images is None:
-            shape = (len(source), *batch.data.shape[1:])
-            images = np.lib.format.open_memmap(part, mode="w+", dtype=np.float16, shape=shape)
-        images[done : done + len(batch)] = batch.data
+            images = np.lib.format.open_memmap(part, mode="w+", dtype=np.float16, shape=(count, *batch.shape[1:]))
+        images[done : done + len(batch)] = batch
         done += len(batch)
         if bar is not None:
             bar.update(len(batch))
@@ -49,6 +45,15 @@ def _write(source: ImageSource, steps: Sequence[Step], path: Path, progress: Cal
         bar.close()
     del images
     os.replace(part, path)
+
+
+def prepared(source: ImageSource, steps: Sequence[Step]) -> Iterator[np.ndarray]:
+    """Take images through steps, all of which could be read before."""
+    for batch in prepare_images(source, steps):
+        if batch.failed:
+            name, why = next(iter(batch.failed.items()))
+            raise ImageError(f"{name}: could be read a moment ago, and now {why}")
+        yield batch.data
 
 
 class Batches:
@@ -80,12 +85,17 @@ class Batches:
         order: Callable[[], int] | None = None,
         share: tuple[int, int] = (0, 1),
     ) -> None:
-        self._images = images
+        self._all = images
         self._rows = rows
         self._targets = targets
         self._size = size
         self._order = order
         self._share = share
+
+    @property
+    def images(self) -> int:
+        """How many images there are in all."""
+        return len(self._rows)
 
     def __len__(self) -> int:
         full, rest = divmod(len(self._rows), self._size)
@@ -99,7 +109,7 @@ class Batches:
         number, count = self._share
         for batch in range(len(self)):
             some = order[batch * self._size : (batch + 1) * self._size][number::count]
-            yield torch.from_numpy(self._images[self._rows[some]]), self._targets[some]
+            yield torch.from_numpy(self._all[self._rows[some]]), self._targets[some]
 
 
 def mixed(*numbers: int) -> int:

@@ -11,18 +11,32 @@ import torch
 from timm.optim import param_groups_layer_decay
 
 from astrotl._optional import missing_dependency
+from astrotl.extract import make_extractor
+from astrotl.extractors import Extractor
+from astrotl.neural import Backbone
 
-__all__ = ["METHODS", "RATES", "merged", "parameter_groups", "unfrozen"]
+__all__ = ["RATES", "backbone_of", "merged", "parameter_groups", "unfrozen"]
 
-METHODS = ("head", "last", "lora", "whole")
 #: The learning rate of the last layer: for whole and lora the best of a few on galaxies, for last a guess between them.
-RATES = {"last": 1e-3, "lora": 3e-3, "whole": 5e-4}
+#: A head is fitted, and has none.
+RATES = {"head": 0.0, "last": 1e-3, "lora": 3e-3, "whole": 5e-4}
 
 _WEIGHT_DECAY = 0.02
 #: The last layers together hold at least this fraction of the weights.
 _LAST = 0.2
 #: What is added stays below this fraction of the weights, and no matrix gets more than this rank.
 _ADDED, _RANK = 0.05, 8
+
+
+def backbone_of(extractor: Extractor | str) -> Backbone:
+    """Take a network that can be trained, or make the one of this name."""
+    made = make_extractor(extractor) if isinstance(extractor, str) else extractor
+    if not isinstance(made, Backbone):
+        raise ValueError(
+            f"extractor: {type(made).__name__} has no weights to train; take a network, such as efficientnet-lite0 or "
+            "timm"
+        )
+    return made
 
 
 def unfrozen(module: Any, method: str) -> Any:

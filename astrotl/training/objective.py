@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,20 +12,12 @@ from scipy.special import logsumexp
 from astrotl.learn import Target
 from astrotl.measures import macro_f1, scatter
 
-__all__ = ["Head", "Judged", "Objective", "best_temperature", "fit_head"]
+__all__ = ["Head", "Objective", "best_temperature", "fit_head"]
 
 _SMOOTHING = 0.05
 _DROPOUT = 0.1
 _STRENGTHS = (10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
 _TEMPERATURES = (0.05, 20.0)
-
-
-class Judged(NamedTuple):
-    """How outputs were judged: the mean loss with its standard error, and the measure that is shown."""
-
-    loss: float
-    error: float
-    measure: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,11 +52,6 @@ class Objective:
         """How many numbers the head gives."""
         return self.classes or 1
 
-    @property
-    def measure(self) -> str:
-        """The name of the measure that is shown."""
-        return "macro_f1" if self.classes else "scatter"
-
     def targets(self, values: np.ndarray) -> torch.Tensor:
         """Turn labels into what the head should give."""
         if self.classes:
@@ -79,21 +65,21 @@ class Objective:
         weights = torch.as_tensor(self.weights, dtype=outputs.dtype, device=outputs.device)
         return torch.nn.functional.cross_entropy(outputs, targets, weights, label_smoothing=_SMOOTHING)
 
-    def judge(self, outputs: np.ndarray, values: np.ndarray) -> Judged:
-        """Hold outputs against labels."""
+    def judge(self, outputs: np.ndarray, values: np.ndarray) -> dict[str, float]:
+        """Hold outputs against labels: the mean loss, its standard error, and the measure that is shown."""
         if self.classes:
             # A network that is right and too sure of itself is not to lose against one that is wrong more often.
             temperature = best_temperature(outputs, values, self.weights[values])
             losses, weights = _log_losses(outputs / temperature, values), self.weights[values]
-            measure = macro_f1(values, outputs.argmax(axis=1))
+            measure = {"macro_f1": macro_f1(values, outputs.argmax(axis=1))}
         else:
             residuals = torch.from_numpy(outputs[:, 0].astype(np.float64)), self.targets(values)
             losses = torch.nn.functional.smooth_l1_loss(*residuals, reduction="none").numpy()
             weights = np.ones(len(losses))
-            measure = scatter(values, outputs[:, 0] * self.spread + self.middle)
+            measure = {"scatter": scatter(values, outputs[:, 0] * self.spread + self.middle)}
         loss = np.average(losses, weights=weights)
         error = np.sqrt(np.sum((weights * (losses - loss)) ** 2)) / weights.sum()
-        return Judged(float(loss), float(error), measure)
+        return {"lost": float(loss), "error": float(error), **measure}
 
 
 class Head(torch.nn.Module):
@@ -143,7 +129,7 @@ def fit_head(
         _minimise(head.linear, standard, targets, objective, strength)
         with torch.no_grad():
             outputs = head.linear(others).numpy()
-        loss = objective.judge(outputs, checked_values).loss
+        loss = objective.judge(outputs, checked_values)["lost"]
         if loss < best[0]:
             best = (loss, outputs, {name: tensor.clone() for name, tensor in head.linear.state_dict().items()})
     head.linear.load_state_dict(best[2])

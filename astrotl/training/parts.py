@@ -12,7 +12,10 @@ from typing import Any
 from astrotl._params import difference
 from astrotl.errors import StoreMismatchError
 
-__all__ = ["check_settings", "open_folder"]
+__all__ = ["NOTE", "check_settings", "is_first", "open_folder", "wait_for_the_first"]
+
+#: What the folder says of itself.
+NOTE = "settings.json"
 
 _REMEDY = "give another file with -o, or overwrite this one with --overwrite"
 
@@ -20,7 +23,7 @@ _REMEDY = "give another file with -o, or overwrite this one with --overwrite"
 def open_folder(path: str, settings: Mapping[str, Any], *, overwrite: bool) -> Path:
     """Open the folder of a training with these settings, or make it; one with others is refused, or overwritten."""
     folder = Path(f"{path}.part")
-    note = folder / "settings.json"
+    note = folder / NOTE
     if note.exists():
         try:
             check_settings(str(folder), json.loads(note.read_text(encoding="utf-8")), settings)
@@ -46,3 +49,16 @@ def check_settings(path: str, old: Mapping[str, Any], new: Mapping[str, Any]) ->
         if old.get(key) != new.get(key):
             where, before, now = difference(key, old.get(key), new.get(key))
             raise StoreMismatchError(f"{path}: was made with {where} = {before}, not {now}; {_REMEDY}")
+
+
+def is_first() -> bool:
+    """Say whether this is the process that was started; the others are those that it starts for further devices."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
+
+
+def wait_for_the_first() -> None:
+    """Have the other processes wait, as they open the file, too."""
+    import torch
+
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.barrier()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,8 +11,6 @@ import numpy as np
 
 from astrotl.neural.engines import PRECISIONS
 from astrotl.training.augment import SkyAugment
-from astrotl.training.methods import METHODS, RATES
-from astrotl.training.objective import Judged, Objective
 
 __all__ = ["Plan", "best_epoch", "enough_epochs", "is_over", "line_of"]
 
@@ -28,7 +27,7 @@ class Plan:
     method: str
     epochs: int
     patience: int | None
-    rate: float | None
+    rate: float
     decay: float
     augment: SkyAugment | None
     batch: int
@@ -36,9 +35,9 @@ class Plan:
     devices: int
     seed: int
 
-    def check(self) -> None:
+    def check(self, methods: Iterable[str]) -> None:
         """Refuse what cannot be."""
-        for name, known in (("method", METHODS), ("precision", PRECISIONS)):
+        for name, known in (("method", methods), ("precision", PRECISIONS)):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name}: must be one of {', '.join(known)}, got {getattr(self, name)!r}")
         if self.augment is not None and not isinstance(self.augment, SkyAugment):
@@ -47,20 +46,14 @@ class Plan:
             number = getattr(self, name)
             if number is not None and number < 1:
                 raise ValueError(f"{name}: must be 1 or more, got {number}")
-        if self.rate is not None and self.rate <= 0:
+        if self.rate < 0:
             raise ValueError(f"rate: must be above 0, got {self.rate}")
         if not 0 < self.decay <= 1:
             raise ValueError(f"decay: must be above 0 and at most 1, got {self.decay}")
 
-    @property
-    def highest_rate(self) -> float:
-        """The learning rate of the last layer."""
-        return self.rate or RATES[self.method]
-
     def settings(self) -> dict[str, Any]:
         """Say in JSON what decides the outcome; on how many devices does not."""
-        said = {**asdict(self), "rate": self.highest_rate}
-        return {name: value for name, value in said.items() if name not in ("method", "devices", "seed")}
+        return {name: value for name, value in asdict(self).items() if name not in ("method", "devices", "seed")}
 
 
 def enough_epochs(images: int) -> int:
@@ -72,17 +65,17 @@ def enough_epochs(images: int) -> int:
     return int(np.clip(round(_LOOKS / images), _FEWEST_EPOCHS, _MOST_EPOCHS))
 
 
-def line_of(epoch: int, loss: float, objective: Objective, judged: Judged) -> dict[str, Any]:
-    """Write down, and say, what an epoch reached."""
+def line_of(epoch: int, loss: float, lost: float, error: float, **measures: float) -> dict[str, Any]:
+    """Write down, and say, what an epoch reached: the loss, that of those checked, and its standard error."""
     # What has diverged is worse than anything.
-    loss, lost = (value if np.isfinite(value) else np.inf for value in (loss, judged.loss))
+    loss, lost = (value if np.isfinite(value) else np.inf for value in (loss, lost))
     line = {
         "epoch": epoch,
         "loss": loss,
         # As exact as the checkpoints compare it, so that both find the same epoch best.
         "validation_loss": float(np.float32(lost)),
-        "validation_error": judged.error if np.isfinite(judged.error) else 0.0,
-        f"validation_{objective.measure}": judged.measure,
+        "validation_error": error if np.isfinite(error) else 0.0,
+        **{f"validation_{name}": value for name, value in measures.items()},
     }
     log.info("%s", ", ".join(f"{name} {value:.4g}" for name, value in line.items()))
     return line

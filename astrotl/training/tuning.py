@@ -19,7 +19,7 @@ from astropy.table import Table
 
 from astrotl._optional import missing_dependency, versions
 from astrotl.errors import AstrotlWarning
-from astrotl.extract import extract_features, make_extractor
+from astrotl.extract import extract_features
 from astrotl.extractors import Extractor
 from astrotl.learn import Target, fraction_of, part, read_target
 from astrotl.neural import Backbone, Finetuned
@@ -29,9 +29,10 @@ from astrotl.preprocess import Step, step_signature
 from astrotl.sources import ImageSource
 from astrotl.store import FeatureStore
 from astrotl.training.augment import SkyAugment
-from astrotl.training.images import keep_images
+from astrotl.training.images import keep_images, prepared
+from astrotl.training.methods import RATES, backbone_of
 from astrotl.training.objective import Head, Objective, best_temperature, fit_head
-from astrotl.training.parts import check_settings, open_folder
+from astrotl.training.parts import check_settings, is_first, open_folder, wait_for_the_first
 from astrotl.training.plan import Plan, best_epoch, enough_epochs, line_of
 
 __all__ = ["finetune"]
@@ -143,7 +144,7 @@ def finetune(
     path = os.fspath(path)
     changes: Any = SkyAugment() if augment == "sky" else augment
     _check(path, test=test, fraction=fraction, validation=validation)
-    network = _backbone(extractor)
+    network = backbone_of(extractor)
     taken = tuple(network.default_steps() if steps is None else steps)
 
     def read(objects: ImageSource | FeatureStore) -> Target:
@@ -153,8 +154,9 @@ def finetune(
     learned = _parted(target, test, fraction, validation, seed) == _LEARN
     if epochs is None:
         epochs = enough_epochs(int(learned.sum()))
-    plan = Plan(method, epochs, patience, rate, decay, changes, batch, precision, devices, seed)
-    plan.check()
+    highest = RATES.get(method, 0.0) if rate is None else rate
+    plan = Plan(method, epochs, patience, highest, decay, changes, batch, precision, devices, seed)
+    plan.check(RATES)
     labelled = source[target.rows]
     settings: dict[str, Any] = {
         "labels": {"column": column, "classes": list(target.classes), "digest": _digest(target, labelled.ids)},
@@ -178,7 +180,7 @@ def finetune(
         # What there was to say of the labels has been said.
         warnings.simplefilter("ignore", AstrotlWarning)
         known = read(features)
-    with features.lock() if _is_first() else nullcontext():
+    with features.lock() if is_first() else nullcontext():
         job.run(features, known, _parted(known, test, fraction, validation, seed))
     return Finetuned(path)
 
@@ -197,7 +199,7 @@ class _Job:
     progress: Callable[..., Any] | None
 
     def extract(self, network: Backbone, rows: np.ndarray, name: str) -> FeatureStore:
-        if not _is_first():
+        if not is_first():
             return FeatureStore(self.folder / name)
         return extract_features(
             self.labelled[rows], network, self.folder / name, steps=self.steps, progress=self.progress
@@ -215,17 +217,14 @@ class _Job:
             module = self._trained(module, head, objective, known, use, history)
         if not np.isfinite(history[-1]["validation_loss"]):
             warnings.warn(
-                f"rate: {self.plan.highest_rate:g} is too high, and training has diverged; epoch {best_epoch(history)} "
-                "is kept",
+                f"rate: {self.plan.rate:g} is too high, and training has diverged; epoch {best_epoch(history)} is kept",
                 AstrotlWarning,
                 stacklevel=3,
             )
-        if _is_first():
+        if is_first():
             self._write(module, head, objective, known, use, vectors, history)
             shutil.rmtree(self.folder)
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            # The others open the file, too.
-            torch.distributed.barrier()
+        wait_for_the_first()
 
     def _trained(
         self,
@@ -243,7 +242,8 @@ class _Job:
 
         seen = np.flatnonzero((use == _LEARN) | (use == _CHECKED))
         steps = (*self.steps, *self.network.input.steps())
-        images = keep_images(self.labelled[known.rows[seen]], steps, self.folder / "images.npy", self.progress)
+        looked_at = prepared(self.labelled[known.rows[seen]], steps)
+        images = keep_images(looked_at, len(seen), self.folder / "images.npy", self.progress)
         learned, checked = (np.flatnonzero(use[seen] == number) for number in (_LEARN, _CHECKED))
         material = Material(images, learned, checked, known.values[seen])
         return train(module, head, objective, material, self.plan, history, self.folder, self.progress)
@@ -297,7 +297,7 @@ def _first_line(
     """Write down what the head alone reaches, which training has to beat."""
     with torch.inference_mode():
         loss = float(objective.loss(head(torch.from_numpy(vectors)), objective.targets(values)))
-    return line_of(0, loss, objective, objective.judge(outputs, checked))
+    return line_of(0, loss, **objective.judge(outputs, checked))
 
 
 def _honest(objective: Objective, outputs: np.ndarray, values: np.ndarray) -> dict[str, Any]:
@@ -337,24 +337,9 @@ def _digest(target: Target, ids: np.ndarray) -> str:
     return total.hexdigest()
 
 
-def _backbone(extractor: Extractor | str) -> Backbone:
-    made = make_extractor(extractor) if isinstance(extractor, str) else extractor
-    if not isinstance(made, Backbone):
-        raise ValueError(
-            f"extractor: {type(made).__name__} has no weights to train; take a network, such as efficientnet-lite0 or "
-            "timm"
-        )
-    return made
-
-
 def _check(path: str, **shares: float) -> None:
     if not path.endswith(".safetensors"):
         raise ValueError(f"path: must end in .safetensors, got {path}")
     for name, share in shares.items():
         if not 0 < share < 1 and not (name == "fraction" and share == 1):
             raise ValueError(f"{name}: must lie between 0 and 1, got {share}")
-
-
-def _is_first() -> bool:
-    """Say whether this is the process that was started; the others are those that it starts for further devices."""
-    return os.environ.get("LOCAL_RANK", "0") == "0"

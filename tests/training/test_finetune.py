@@ -306,7 +306,8 @@ def test_a_bar_moves_on_to_the_end(taught):
 def test_the_head_alone_needs_no_lightning(taught, monkeypatch):
     monkeypatch.setitem(sys.modules, "lightning", None)
     monkeypatch.setitem(sys.modules, "lightning.pytorch", None)
-    monkeypatch.delitem(sys.modules, "astrotl.training.learner", raising=False)
+    for module in ("learner", "loop"):
+        monkeypatch.delitem(sys.modules, f"astrotl.training.{module}", raising=False)
     assert len(taught("head.safetensors", method="head").history) == 1
     with pytest.raises(MissingDependencyError, match=r"method whole needs the package lightning.*astrotl\[torch\]"):
         taught("whole.safetensors", method="whole")

@@ -84,7 +84,7 @@ def test_a_store_of_another_network_is_refused(taught, stripes, weights):
 def test_files_that_are_none_are_named(tmp_path, weights):
     with pytest.raises(FileNotFoundError, match="there is no such file; make it with astrotl finetune"):
         Finetuned(tmp_path / "gone.safetensors").dim  # noqa: B018
-    with pytest.raises(WeightsError, match="holds weights, but no network that astrotl finetune has made"):
+    with pytest.raises(WeightsError, match="holds weights, but not what astrotl finetune makes; weights"):
         Finetuned(weights("test_vit")).dim  # noqa: B018
     (tmp_path / "bad.safetensors").write_bytes(b"no tensors at all")
     with pytest.raises(WeightsError, match=r"cannot be read as \.safetensors"):

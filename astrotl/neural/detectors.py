@@ -1,0 +1,147 @@
+"""A detector that was taught to find things, out of its file."""
+
+from __future__ import annotations
+
+import functools
+import os
+from typing import Any
+
+import numpy as np
+import torch
+from astropy.table import Table
+
+from astrotl.detection import Detector, Found
+from astrotl.extractors import InputSpec
+from astrotl.images import ImageBatch
+from astrotl.neural.backbone import one_of
+from astrotl.neural.engines import PRECISIONS, best_device
+from astrotl.neural.rcnn import Design, assemble
+from astrotl.neural.saved import network_from, read_arrays, read_note
+from astrotl.neural.weights import digest
+from astrotl.prepare import take_through
+from astrotl.preprocess import step_from_signature
+
+__all__ = ["FasterRCNN", "heads_of"]
+
+_PART = "detector."
+
+
+class FasterRCNN(Detector):
+    """A Faster R-CNN that `~astrotl.training.train_detector` has taught one's own classes.
+
+    Parameters
+    ----------
+    path : str
+        The file that it wrote.
+    precision : {"float32", "bfloat16"}, optional
+        ``"bfloat16"`` computes with three digits where that is enough, and is faster where the processor has it.
+
+    References
+    ----------
+    .. [1] Ren et al. 2015, NeurIPS 28, arXiv:1506.01497
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, precision: str = "float32") -> None:
+        one_of("precision", precision, PRECISIONS)
+        self.path = path
+        self.precision = precision
+
+    @functools.cached_property
+    def note(self) -> dict[str, Any]:
+        """What the file says of itself: what was learned, from what, and how."""
+        return read_note(self.path, "astrotl-detector")
+
+    @property
+    def classes(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The classes that it tells apart."""
+        return self._design.classes
+
+    @property
+    def tile(self) -> int:  # type: ignore[override]
+        """The width and height of the images that it takes at once, in pixels."""
+        return self._design.tile
+
+    @property
+    def overlap(self) -> int:  # type: ignore[override]
+        """By how many pixels tiles of a large image overlap."""
+        return self._design.overlap
+
+    @property
+    def threshold(self) -> float:  # type: ignore[override]
+        """The score at which it was as complete as pure on the images kept for checking."""
+        return float(self.note["threshold"])
+
+    @property
+    def history(self) -> Table:
+        """What each epoch reached; epoch 0 is what it began with."""
+        return Table(rows=self.note["history"])
+
+    @functools.cached_property
+    def _design(self) -> Design:
+        return Design.of(self.note["design"])
+
+    @functools.cached_property
+    def _model(self) -> Any:
+        network = network_from(self.path, self.note["network"])
+        model = assemble(network, self.note["network"]["mean"], self.note["network"]["std"], self._design)
+        state = {name.removeprefix(_PART): torch.from_numpy(array) for name, array in read_arrays(self.path).items()}
+        # The network has its weights already.
+        model.load_state_dict({**model.state_dict(), **state})
+        return model.eval().to(best_device())
+
+    @functools.cached_property
+    def _steps(self) -> tuple[Any, ...]:
+        return tuple(step_from_signature(signature) for signature in self.note["steps"])
+
+    def look(self, images: ImageBatch) -> list[Found]:
+        """Find things in each image."""
+        known = np.isfinite(images.data).any(axis=(1, 2, 3))
+        found = [Found.none() for _ in range(len(images))]
+        rows = np.flatnonzero(known)
+        if len(rows):
+            taken = images.select(rows)
+            height, width = taken.data.shape[2:]
+            if max(height, width) > self.tile:
+                raise ValueError(
+                    f"images: {self.path} takes {self.tile} px at once, got {width} x {height}; use detect"
+                )
+            short = ((0, 0), (0, 0), (0, self.tile - height), (0, self.tile - width))
+            taken = taken.with_data(np.pad(taken.data, short, constant_values=np.nan), value_range=taken.value_range)
+            bands = int(self.note["network"]["bands"])
+            spec = InputSpec(channels=bands, value_range=(0, 1))
+            ready = take_through(taken, (*self._steps, *spec.steps()))
+            spec.check(ready, type(self).__name__)
+            for row, boxes in zip(rows, _found_in(self._model, ready.data, self.precision), strict=True):
+                found[row] = boxes
+        return found
+
+    def signature(self) -> dict[str, Any]:
+        """Say in JSON what decides the boxes."""
+        return {
+            "class": f"{type(self).__module__}:{type(self).__qualname__}",
+            "path": os.fspath(self.path),
+            "precision": self.precision,
+            "weights_sha256": digest(self._model),
+        }
+
+
+def heads_of(model: Any) -> dict[str, torch.Tensor]:
+    """Give the weights of all but the network of timm, under the names that they have in the file."""
+    state = model.state_dict().items()
+    return {f"{_PART}{name}": tensor for name, tensor in state if not name.startswith("backbone.network.")}
+
+
+def _found_in(model: Any, images: np.ndarray, precision: str) -> list[Found]:
+    """Have a detector look at prepared images."""
+    device = next(model.parameters()).device
+    half = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+    with torch.inference_mode(), half:
+        answers = model([torch.from_numpy(image).to(device) for image in images])
+    found = []
+    for answer in answers:
+        left, bottom, right, top = answer["boxes"].float().cpu().double().numpy().T
+        # torch counts from the outer edge of the first pixel.
+        x, y = (left + right - 1) / 2, (bottom + top - 1) / 2
+        score, label = (answer[name].float().cpu().numpy() for name in ("scores", "labels"))
+        found.append(Found(x, y, right - left, top - bottom, score, label - 1))
+    return found
