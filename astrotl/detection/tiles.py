@@ -29,7 +29,7 @@ def tiles_of(shape: tuple[int, int], size: int, overlap: int) -> list[Tile]:
     """Lay tiles over an image, as few as have at least this overlap, evenly.
 
     >>> [(tile.left, tile.own[0], tile.own[2]) for tile in tiles_of((100, 250), size=128, overlap=28)]
-    [(0, -inf, 93.5), (61, 93.5, 154.5), (122, 154.5, inf)]
+    [(0, -inf, 94.0), (61, 94.0, 155.0), (122, 155.0, inf)]
     """
     (bottoms, rows), (lefts, columns) = (_along(length, size, overlap) for length in shape)
     return [
