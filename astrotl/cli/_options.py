@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import os
 import tomllib
 from collections.abc import Callable
@@ -166,3 +167,13 @@ def show_table(table: Table) -> None:
         if table[name].dtype.kind == "f" and table[name].info.format is None and name != "fraction":
             table[name].info.format = ".3f"
     click.echo("\n".join(table.pformat(max_lines=-1, max_width=-1)))
+
+
+def room(name: str, who: str) -> Any:
+    """Import a room that needs torch: by its name, for no command imports torch."""
+    from astrotl._optional import missing_dependency
+
+    try:
+        return importlib.import_module(f"astrotl.{name}")
+    except ModuleNotFoundError as error:
+        raise missing_dependency(error, who) from error

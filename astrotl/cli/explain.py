@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-
 import click
 
-from astrotl.cli._options import comma_list, images_of, shared_options
+from astrotl.cli._options import comma_list, images_of, room, shared_options
 
 
 @click.command()
@@ -29,7 +27,6 @@ def explain(store: str, query: tuple[str, ...], output: str, how: str) -> None:
       astrotl explain dino.h5 --query M51 --how attention -o m51.png
     """
     from astrotl import plots
-    from astrotl._optional import missing_dependency
     from astrotl.extract import extractor_of
     from astrotl.prepare import read_images, take_through
     from astrotl.preprocess import step_from_signature
@@ -38,11 +35,7 @@ def explain(store: str, query: tuple[str, ...], output: str, how: str) -> None:
     kept = FeatureStore(store)
     rows = [kept.row_of(name) for name in query]
     extractor = extractor_of(kept)
-    try:
-        # By its name, for no command imports torch.
-        look = getattr(importlib.import_module("astrotl.neural"), how)
-    except ModuleNotFoundError as error:
-        raise missing_dependency(error, f"the {how} of a network") from error
+    look = getattr(room("neural", f"the {how} of a network"), how)
     steps = [step_from_signature(signature) for signature in kept.provenance["steps"]]
     batch = take_through(read_images(images_of(kept)[rows]), steps)
     for name, reason in batch.failed.items():

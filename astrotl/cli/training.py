@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib
-import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from astrotl.cli._options import bar, label_options, shared_options, show_table, source_options
+from astrotl.cli._learning import epochs_told, training_options
+from astrotl.cli._options import bar, label_options, room, shared_options, show_table, source_options
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -23,26 +21,11 @@ if TYPE_CHECKING:
 @source_options
 @label_options("--label-id-column")
 @click.option("--fraction", type=float, default=1.0, show_default=True, help="Learn from this fraction of the rest.")
-@click.option("--validation", type=float, default=0.15, show_default=True, help="The share of these to check with.")
-@click.option("--extractor", default="efficientnet-lite0", show_default=True, help="The network to begin with.")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A parameter of the extractor.")
-@click.option("--step", "steps", multiple=True, metavar="NAME:KEY=VALUE,...", help="A preprocessing step, in order.")
-@click.option(
-    "--method",
-    type=click.Choice(["whole", "lora", "last", "head"]),
-    default="whole",
-    show_default=True,
-    help="Train all weights, small additions to each layer, the last layers, or the head alone.",
+@training_options(
+    ["whole", "lora", "last", "head"],
+    "Train all weights, small additions to each layer, the last layers, or the head alone.",
+    batch=32,
 )
-@click.option("--epochs", type=int, help="How often each image is seen at most; by default by how many there are.")
-@click.option("--patience", type=int, help="Stop after so many epochs in vain; by default it goes on to the end.")
-@click.option("--rate", type=float, help="The learning rate of the last layer; by default what suits the method.")
-@click.option("--decay", type=float, default=0.75, show_default=True, help="The rate of a layer by that of the next.")
-@click.option("--batch", type=int, default=32, show_default=True, help="Images between two changes of the weights.")
-@click.option("--augment/--no-augment", default=True, show_default=True, help="Turn, mirror and blur the images.")
-@click.option("--precision", default="float32", show_default=True, help="float32 or bfloat16.")
-@click.option("--devices", type=int, default=1, show_default=True, help="The number of graphics cards.")
-@click.option("--seed", type=int, default=0, show_default=True, help="The seed of every draw.")
 @click.option("-o", "--output", required=True, metavar="FILE.safetensors", help="The file of the network.")
 @click.option("--plot", metavar="FILE", help="Draw what the test says (.png, .pdf, .svg).")
 @click.option("--overwrite", is_flag=True, help="Replace the file, or an unfinished training with other settings.")
@@ -51,10 +34,7 @@ def finetune(
     images: Callable[[], ImageSource],
     labels: str,
     label_ids: str | None,
-    extractor: str,
-    settings: tuple[str, ...],
-    steps: tuple[str, ...],
-    augment: bool,
+    training: Callable[[], dict[str, Any]],
     output: str,
     plot: str | None,
     **asked: Any,
@@ -70,23 +50,18 @@ def finetune(
 
     Killed half-way? The same command again goes on from the last epoch.
     """
-    from astrotl._params import parse_call, parse_settings
-    from astrotl.extract import make_extractor
     from astrotl.learn import scores
-    from astrotl.preprocess import make_step
     from astrotl.tables import read_table
 
     source = images()
-    with _epochs_told():
-        network = _training().finetune(
+    with epochs_told():
+        network = room("training", "astrotl finetune").finetune(
             source,
             read_table(labels),
             path=output,
-            extractor=make_extractor(extractor, parse_settings(settings)),
-            steps=[make_step(*parse_call(step)) for step in steps] or None,
             id_column=label_ids,
-            augment="sky" if augment else None,
             progress=bar,
+            **training(),
             **asked,
         )
     tested = network.tested
@@ -137,36 +112,3 @@ def predict(
     table: Table = made.predict(features)
     write_table(table, output)
     click.echo(f"{output}: {made.column} of {len(table):,} objects; their features are in {kept}")
-
-
-def _training() -> Any:
-    """Import the room that needs torch."""
-    from astrotl._optional import missing_dependency
-
-    try:
-        return importlib.import_module("astrotl.training")
-    except ModuleNotFoundError as error:
-        raise missing_dependency(error, "astrotl finetune") from error
-
-
-class _Lines(logging.Handler):
-    """Shows a line for each epoch, above the bar if there is one."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        from tqdm import tqdm
-
-        with tqdm.external_write_mode():
-            click.echo(self.format(record), err=True)
-
-
-@contextlib.contextmanager
-def _epochs_told() -> Iterator[None]:
-    logger, lines = logging.getLogger("astrotl.training"), _Lines()
-    level = logger.level
-    logger.addHandler(lines)
-    logger.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        logger.removeHandler(lines)
-        logger.setLevel(level)
