@@ -219,6 +219,11 @@ class _Pooled(torch.nn.Module):
         return patches if self.pooling == "average" else torch.cat([features[:, 0], patches], 1)
 
 
+def pooled(network: torch.nn.Module, pooling: str, bands: int, size: int | None) -> torch.nn.Module:
+    """Put the scaling before a network of timm and the pooling behind it."""
+    return _Pooled(network, pooling, bands, size)
+
+
 def _multiples(size: int, patch: int) -> str:
     below = max(size // patch, 1) * patch
     return f"{below} and {below + patch}"

@@ -13,13 +13,13 @@ from astropy.table import Table
 from astrotl.detection import Detector, Found
 from astrotl.extractors import InputSpec
 from astrotl.images import ImageBatch
-from astrotl.neural.backbone import one_of
+from astrotl.neural.backbone import one_of, pooled
 from astrotl.neural.engines import PRECISIONS, best_device
 from astrotl.neural.rcnn import Design, assemble
 from astrotl.neural.saved import network_from, read_arrays, read_note
 from astrotl.neural.weights import digest
 from astrotl.prepare import take_through
-from astrotl.preprocess import step_from_signature
+from astrotl.preprocess import Step, step_from_signature
 
 __all__ = ["FasterRCNN", "heads_of"]
 
@@ -54,17 +54,17 @@ class FasterRCNN(Detector):
     @property
     def classes(self) -> tuple[str, ...]:  # type: ignore[override]
         """The classes that it tells apart."""
-        return self._design.classes
+        return self.design.classes
 
     @property
     def tile(self) -> int:  # type: ignore[override]
         """The width and height of the images that it takes at once, in pixels."""
-        return self._design.tile
+        return self.design.tile
 
     @property
     def overlap(self) -> int:  # type: ignore[override]
         """By how many pixels tiles of a large image overlap."""
-        return self._design.overlap
+        return self.design.overlap
 
     @property
     def threshold(self) -> float:  # type: ignore[override]
@@ -76,22 +76,47 @@ class FasterRCNN(Detector):
         """What each epoch reached; epoch 0 is what it began with."""
         return Table(rows=self.note["history"])
 
+    @property
+    def checked(self) -> Table:
+        """How complete and pure it was at its threshold on the images kept for checking, ``meta["images"]``.
+
+        The threshold was chosen on them, so that others may show it a little worse.
+        """
+        checked = self.note["checked"]
+        return Table(rows=checked["scores"], meta={"images": checked["images"]})
+
+    @property
+    def bands(self) -> int:
+        """The number of bands that its network sees."""
+        return int(self.note["network"]["bands"])
+
+    def default_steps(self) -> tuple[Step, ...]:
+        """The steps that it was trained with."""
+        return tuple(step_from_signature(signature) for signature in self.note["steps"])
+
+    def module(self) -> torch.nn.Module:
+        """Give its network alone, as `Backbone.module` does."""
+        described = self.note["network"]
+        network = network_from(self.path, described)
+        return pooled(network, described["pooling"], self.bands, described["size"])
+
+    def heads(self) -> dict[str, torch.Tensor]:
+        """Give the weights of all but its network."""
+        arrays = read_arrays(self.path).items()
+        return {name.removeprefix(_PART): torch.from_numpy(array) for name, array in arrays}
+
     @functools.cached_property
-    def _design(self) -> Design:
+    def design(self) -> Design:
+        """How it is built around its network."""
         return Design.of(self.note["design"])
 
     @functools.cached_property
     def _model(self) -> Any:
         network = network_from(self.path, self.note["network"])
-        model = assemble(network, self.note["network"]["mean"], self.note["network"]["std"], self._design)
-        state = {name.removeprefix(_PART): torch.from_numpy(array) for name, array in read_arrays(self.path).items()}
+        model = assemble(network, self.note["network"]["mean"], self.note["network"]["std"], self.design)
         # The network has its weights already.
-        model.load_state_dict({**model.state_dict(), **state})
+        model.load_state_dict({**model.state_dict(), **self.heads()})
         return model.eval().to(best_device())
-
-    @functools.cached_property
-    def _steps(self) -> tuple[Any, ...]:
-        return tuple(step_from_signature(signature) for signature in self.note["steps"])
 
     def look(self, images: ImageBatch) -> list[Found]:
         """Find things in each image."""
@@ -107,9 +132,8 @@ class FasterRCNN(Detector):
                 )
             short = ((0, 0), (0, 0), (0, self.tile - height), (0, self.tile - width))
             taken = taken.with_data(np.pad(taken.data, short, constant_values=np.nan), value_range=taken.value_range)
-            bands = int(self.note["network"]["bands"])
-            spec = InputSpec(channels=bands, value_range=(0, 1))
-            ready = take_through(taken, (*self._steps, *spec.steps()))
+            spec = InputSpec(channels=self.bands, value_range=(0, 1))
+            ready = take_through(taken, (*self.default_steps(), *spec.steps()))
             spec.check(ready, type(self).__name__)
             for row, boxes in zip(rows, _found_in(self._model, ready.data, self.precision), strict=True):
                 found[row] = boxes

@@ -53,8 +53,10 @@ class Pyramid(nn.Module):
             self.taken = [len(maps) - 1]
             self.scales: Any = nn.ModuleList(_rescaled(maps[-1]["num_chs"], reductions[-1] / s, width) for s in strides)
         else:
-            # The last of those with the same scale has seen most.
-            self.taken = [len(reductions) - 1 - reductions[::-1].index(stride) for stride in strides]
+            # The coarser ones know what the fine ones show; the last of those with the same scale has seen most.
+            known = [stride for stride in strides_of(network) if stride >= min(strides)]
+            self.taken = [len(reductions) - 1 - reductions[::-1].index(stride) for stride in known]
+            self.given = [str(number) for number, stride in enumerate(known) if stride in strides]
             channels = [maps[number]["num_chs"] for number in self.taken]
             self.scales = FeaturePyramidNetwork(channels, width, norm_layer=_group_norm)
 
@@ -66,7 +68,7 @@ class Pyramid(nn.Module):
         if self.plain:
             return {str(number): scale(maps[0]) for number, scale in enumerate(self.scales)}
         named: dict[str, torch.Tensor] = self.scales({str(number): one for number, one in enumerate(maps)})
-        return named
+        return {name: named[name] for name in self.given}
 
 
 def _maps_of(network: Any) -> list[dict[str, Any]]:

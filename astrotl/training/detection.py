@@ -17,7 +17,7 @@ from astropy.table import Table
 
 from astrotl._locks import locked
 from astrotl._optional import missing_dependency, versions
-from astrotl.detection import best_threshold, detect
+from astrotl.detection import best_threshold, completeness_curve, detect
 from astrotl.detection.table import check_boxes, corners
 from astrotl.detection.tiles import tiles_of
 from astrotl.errors import AstrotlWarning
@@ -44,6 +44,8 @@ RATES = {"head": 1e-3, "last": 1e-3, "whole": 1e-3, "scratch": 1e-3}
 
 _VERSIONS = ("astrotl", "numpy", "torch", "torchvision", "timm", "lightning")
 _MULTIPLE = 32
+#: How a curve calls a measure and its interval.
+_ENDS = {"value": "", "low": "_low", "high": "_high"}
 
 
 def train_detector(
@@ -51,7 +53,7 @@ def train_detector(
     boxes: Table,
     path: str | os.PathLike[str],
     *,
-    extractor: Extractor | str = "efficientnet-lite0",
+    extractor: Extractor | FasterRCNN | str = "efficientnet-lite0",
     method: str = "whole",
     steps: Sequence[Step] | None = None,
     classes: Sequence[str] | None = None,
@@ -87,8 +89,10 @@ def train_detector(
         The boxes in them, as `~astrotl.detection.read_boxes` gives them.
     path : path
         The file to write, with the ending .safetensors.
-    extractor : `~astrotl.neural.Backbone` or str, optional
-        The network to begin with, or its name: one that was taught one's own classes is a good one.
+    extractor : `~astrotl.neural.Backbone`, `~astrotl.neural.FasterRCNN` or str, optional
+        The network to begin with, or its name; one that was taught galaxies serves well. Or a detector to go on from,
+        say one that has learned from simulated images: its maps and heads are kept, and ``box_pixels`` should be what
+        it was taught with.
     method : {"whole", "last", "head", "scratch"}, optional
         What is trained beside the pyramid of maps and the heads, which are new: all weights of the network; its last
         layers; or none. ``"scratch"`` forgets its weights, to see what they bring.
@@ -141,7 +145,7 @@ def train_detector(
     path = os.fspath(path)
     if not path.endswith(".safetensors"):
         raise ValueError(f"path: the file needs the ending .safetensors, got {path}")
-    network = backbone_of(extractor)
+    network: Any = extractor if isinstance(extractor, FasterRCNN) else backbone_of(extractor)
     taken = tuple(network.default_steps() if steps is None else steps)
     changes: Any = SkyAugment(turn=0, shift=0, zoom=0) if augment == "sky" else augment
     if changes is not None and (changes.turn or changes.shift or changes.zoom):
@@ -172,7 +176,7 @@ def train_detector(
         return done
     folder = open_folder(path, settings, overwrite=overwrite)
     with locked(folder / NOTE) if is_first() else nullcontext():
-        model = _built(module, design, plan)
+        model = _built(network, module, design, plan)
         try:
             from astrotl.training.finding import train
         except ModuleNotFoundError as error:
@@ -190,7 +194,6 @@ def train_detector(
                 "base": network.signature(),
                 "design": design.described(),
                 "steps": settings["steps"],
-                "threshold": 0.5,
                 "settings": settings,
                 "history": history,
                 "epoch": best_epoch(history),
@@ -200,11 +203,9 @@ def train_detector(
             arrays = {name: tensor.cpu().numpy() for name, tensor in heads_of(model).items()}
             aside = [field for field, kept in zip(fields, checked, strict=True) if kept]
             file = folder / "detector.safetensors"
-            write_network(file, module, arrays, note, "astrotl-detector")
+            write_network(file, module, arrays, note | {"threshold": 0.5}, "astrotl-detector")
             found = detect(aside, FasterRCNN(file, precision=precision), threshold=0)
-            if len(found):
-                true = known[np.isin(known["image"], [field.id for field in aside])]
-                note["threshold"] = best_threshold(found, true)
+            note |= _judged(found, known[np.isin(known["image"], [field.id for field in aside])], aside)
             write_network(file, module, arrays, note, "astrotl-detector")
             os.replace(file, path)
             shutil.rmtree(folder)
@@ -212,13 +213,31 @@ def train_detector(
     return FasterRCNN(path, precision=precision)
 
 
-def _built(module: Any, design: Design, plan: Plan) -> Any:
+def _judged(found: Table, true: Table, fields: list[Field]) -> dict[str, Any]:
+    """Choose the threshold on the fields kept for checking, and say how good the detector is there."""
+    threshold = best_threshold(found, true) if len(found) else 0.5
+    (at,) = completeness_curve(found, true, thresholds=[threshold])
+    scores = [
+        {"measure": name} | {key: float(at[name + end]) for key, end in _ENDS.items()}
+        for name in ("completeness", "purity")
+    ]
+    return {"threshold": threshold, "checked": {"images": [field.id for field in fields], "scores": scores}}
+
+
+def _built(network: Any, module: Any, design: Design, plan: Plan) -> Any:
     """Build the detector; what is new in it follows from the seed."""
     with torch.random.fork_rng():
         torch.manual_seed(plan.seed)
         if plan.method == "scratch":
             module.network.apply(_forgotten)
-        return assemble(module.network, module.mean.flatten().tolist(), module.std.flatten().tolist(), design)
+        model = assemble(module.network, module.mean.flatten().tolist(), module.std.flatten().tolist(), design)
+    if isinstance(network, FasterRCNN) and plan.method != "scratch":
+        kept = network.heads()
+        if network.classes != design.classes:
+            # What tells other classes apart is of no use.
+            kept = {name: tensor for name, tensor in kept.items() if ".box_predictor." not in f".{name}"}
+        model.load_state_dict({**model.state_dict(), **kept})
+    return model
 
 
 def _known(fields: list[Field], boxes: Table, classes: Sequence[str] | None) -> Table:
@@ -276,7 +295,10 @@ def _designed(
     overlap = int(min(tile // 2, np.ceil(2 * np.quantile(sides.max(axis=0), 0.95))))
     check_rebuilds(module)
     scaled = sides * size / tile
-    anchors = fit_anchors(scaled[0], scaled[1], strides_of(module.network))
+    if isinstance(network, FasterRCNN):
+        anchors, width = network.design.anchors, network.design.width
+    else:
+        anchors = fit_anchors(scaled[0], scaled[1], strides_of(module.network))
     classes = tuple(sorted(set(np.asarray(known["class"]).tolist())))
     return Design(classes, tile, size, overlap, width, anchors, suppress), module
 
