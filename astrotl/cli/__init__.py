@@ -8,6 +8,7 @@ import warnings
 import click
 
 from astrotl.cli.demo import demo
+from astrotl.cli.detect import detect
 from astrotl.cli.explain import explain
 from astrotl.cli.extract import extract
 from astrotl.cli.index import index
@@ -37,7 +38,7 @@ def cli() -> None:
 
 
 for command in (
-    *(demo, extract, index, run, probe, compare, finetune, predict, feature_map, explain),
+    *(demo, extract, index, run, probe, compare, finetune, predict, detect, feature_map, explain),
     *(info, tasks, extractors, plugins),
 ):
     cli.add_command(command)
@@ -51,6 +52,9 @@ def main() -> None:
 
         add_commands(cli)
         cli.main(prog_name="astrotl", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        sys.exit(1)
     except Exception as error:
         if "--debug" in sys.argv:
             raise

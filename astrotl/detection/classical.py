@@ -48,7 +48,7 @@ class Classical(Detector):
     deblend : float, optional
         How high a peak must stand above the saddle to a higher one to be a source of its own, in units of the noise;
         None leaves what touches together.
-    bands : sequence of str, optional
+    bands : str or sequence of str, optional
         The bands to search; by default all.
     box : float, optional
         The side of the boxes, in pixels; by default a box holds all pixels of its source above ``sigma``.
@@ -84,7 +84,7 @@ class Classical(Detector):
         background: int = 64,
         structure: float | None = None,
         deblend: float | None = 1.0,
-        bands: tuple[str, ...] | None = None,
+        bands: str | tuple[str, ...] | None = None,
         box: float | None = None,
         label: str = "object",
         tile: int = 1024,
@@ -106,7 +106,7 @@ class Classical(Detector):
         self.background = background
         self.structure = structure
         self.deblend = deblend
-        self.bands = tuple(bands) if bands is not None else None
+        self.bands = (bands,) if isinstance(bands, str) else bands and tuple(bands)
         self.box = box
         self.label = label
         self.tile = tile

@@ -16,7 +16,7 @@ from astrotl.images import ImageBatch
 from astrotl.neural.backbone import one_of, pooled
 from astrotl.neural.engines import PRECISIONS, best_device
 from astrotl.neural.rcnn import Design, assemble
-from astrotl.neural.saved import network_from, read_arrays, read_note
+from astrotl.neural.saved import check_bands, network_from, read_arrays, read_note
 from astrotl.neural.weights import digest
 from astrotl.prepare import take_through
 from astrotl.preprocess import Step, step_from_signature
@@ -120,6 +120,7 @@ class FasterRCNN(Detector):
 
     def look(self, images: ImageBatch) -> list[Found]:
         """Find things in each image."""
+        check_bands(self.path, self.note.get("channels", images.channels), images.channels)
         known = np.isfinite(images.data).any(axis=(1, 2, 3))
         found = [Found.none() for _ in range(len(images))]
         rows = np.flatnonzero(known)

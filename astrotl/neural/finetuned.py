@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import warnings
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib import metadata
@@ -15,9 +14,9 @@ import torch
 from astropy.table import MaskedColumn, Table
 from scipy.special import softmax
 
-from astrotl.errors import AstrotlWarning, StoreMismatchError
+from astrotl.errors import StoreMismatchError
 from astrotl.neural.backbone import Backbone
-from astrotl.neural.saved import network_from, read_arrays, read_note
+from astrotl.neural.saved import check_bands, network_from, read_arrays, read_note
 from astrotl.preprocess import Step, step_from_signature
 from astrotl.store import FeatureStore
 
@@ -129,18 +128,7 @@ class Finetuned(Backbone):
 
     def check_bands(self, channels: Sequence[str]) -> None:
         """Refuse the bands that it was taught with in another order, and say if they have other names."""
-        taught = self.note["settings"]["source"]["channels"]
-        if list(channels) == taught:
-            return
-        if sorted(channels) == sorted(taught):
-            raise ValueError(
-                f"bands: {self.path} was taught with {', '.join(taught)} in this order, got {', '.join(channels)}"
-            )
-        warnings.warn(
-            f"{self.path} was taught with the bands {', '.join(taught)}, and is asked about {', '.join(channels)}",
-            AstrotlWarning,
-            stacklevel=3,
-        )
+        check_bands(self.path, self.note["settings"]["source"]["channels"], channels)
 
     def _said(self, ids: np.ndarray, outputs: np.ndarray, *, met: bool = True) -> Table:
         """Put into a table what the head gave for each object, some of which it may have met."""

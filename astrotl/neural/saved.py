@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from astrotl.errors import WeightsError, first_line
+from astrotl.errors import AstrotlWarning, WeightsError, first_line
 from astrotl.neural.small import SMALL, small_network
 
-__all__ = ["check_rebuilds", "network_from", "read_arrays", "read_note", "write_network"]
+__all__ = ["check_bands", "check_rebuilds", "network_from", "read_arrays", "read_note", "write_network"]
 
 #: The kinds of files, and what makes each.
 FORMATS = {"astrotl-network": "finetune", "astrotl-detector": "detect train"}
@@ -65,6 +66,19 @@ def read_note(path: str | os.PathLike[str], kind: str = "astrotl-network") -> di
             f"({FORMAT_VERSION}); upgrade astrotl"
         )
     return note
+
+
+def check_bands(path: str | os.PathLike[str], taught: Sequence[str], channels: Sequence[str]) -> None:
+    """Refuse the bands that a network was taught with in another order, and say if they have other names."""
+    if list(channels) == list(taught):
+        return
+    if sorted(channels) == sorted(taught):
+        raise ValueError(f"bands: {path} was taught with {', '.join(taught)} in this order, got {', '.join(channels)}")
+    warnings.warn(
+        f"{path} was taught with the bands {', '.join(taught)}, and is asked about {', '.join(channels)}",
+        AstrotlWarning,
+        stacklevel=4,
+    )
 
 
 def read_arrays(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:

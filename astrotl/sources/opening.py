@@ -62,7 +62,7 @@ def open_source(
     <SkySource: 500 objects, channels g, r>
     """
     origin = {
-        "inputs": _recorded(inputs),
+        "inputs": recorded(inputs),
         "catalog": None if catalog is None else os.path.abspath(catalog),
         "bands": None if bands is None else list(bands),
         "size": size,
@@ -145,7 +145,7 @@ def _pixels(size: int | str | None) -> int | None:
     return int(quantity.value)
 
 
-def _recorded(inputs: Any) -> Any:
+def recorded(inputs: Any) -> Any:
     """Write down the inputs so that they can be opened again from any folder."""
     if isinstance(inputs, Mapping):
         return {band: _absolute(given) for band, given in inputs.items()}

@@ -194,6 +194,7 @@ def train_detector(
                 "base": network.signature(),
                 "design": design.described(),
                 "steps": settings["steps"],
+                "channels": list(fields[0].channels),
                 "settings": settings,
                 "history": history,
                 "epoch": best_epoch(history),
