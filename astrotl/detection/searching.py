@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
@@ -13,7 +13,7 @@ from astropy.table import Table, vstack
 
 from astrotl.detection.base import Detector, Found
 from astrotl.detection.sky import add_sky
-from astrotl.detection.table import make_boxes
+from astrotl.detection.table import make_boxes, overlaps
 from astrotl.detection.tiles import Tile, read_tiles, tiles_of
 from astrotl.errors import AstrotlWarning, ImageError
 from astrotl.sources import Field
@@ -22,8 +22,8 @@ __all__ = ["detect"]
 
 #: Two tiles that show the same thing may differ on where its middle is by so much of their overlap.
 _SLACK = 0.25
-#: Boxes of two tiles show the same thing if they share more than this of the smaller one.
-_SAME = 0.5
+#: Boxes of two tiles show the same thing if they overlap by more than this where both tiles look.
+_SAME = 0.3
 
 
 def detect(
@@ -60,6 +60,8 @@ def detect(
     least = detector.threshold if threshold is None else threshold
     if not 0 <= least <= 1:
         raise ValueError(f"threshold: must lie between 0 and 1, got {least}")
+    if len({field.id for field in fields}) < len(fields):
+        raise ValueError("fields: every field needs an id of its own")
     plans = [_tiles(field, detector) for field in fields]
     bar = progress(total=sum(map(len, plans)), unit="tile") if progress else None
     parts, failed = [], {}
@@ -77,7 +79,8 @@ def detect(
         bar.close()
     if failed:
         name, why = next(iter(failed.items()))
-        warnings.warn(f"{len(failed):,} fields could not be searched; {name}: {why}", AstrotlWarning, stacklevel=2)
+        many = f"{len(failed):,} of {len(fields):,} fields could not be searched"
+        warnings.warn(f"{many}; {name}: {why}", AstrotlWarning, stacklevel=2)
     empty = make_boxes(*[[]] * 7)
     table = vstack(parts, metadata_conflicts="silent") if sum(map(len, parts)) else empty
     if any(field.wcs is not None for field in fields):
@@ -102,16 +105,14 @@ def _tiles(field: Field, detector: Detector) -> list[Tile]:
 
 def _search(field: Field, tiles: list[Tile], detector: Detector, bar: Any) -> Found:
     """Look at all tiles of a field, and put together what they show, in pixels of the field."""
-    parts, origins = [Found.none()], [np.empty(0, dtype=np.intp)]
+    parts: list[Found] = []
     for some, batch in read_tiles(field, tiles, detector.at_once):
         for tile, found in zip(some, detector.look(batch), strict=True):
-            mine = _own(found.shifted(tile.left, tile.bottom), tile, detector.overlap)
-            parts.append(mine)
-            origins.append(np.full(len(mine), len(origins)))
+            there = found.shifted(tile.left, tile.bottom).within(field.shape)
+            parts.append(_own(there, tile, detector.overlap))
             if bar is not None:
                 bar.update(1)
-    found = Found.joined(parts).within(field.shape)
-    return found.select(_once(found, np.concatenate(origins)))
+    return Found.joined(parts).select(_once(parts, tiles))
 
 
 def _own(found: Found, tile: Tile, overlap: int) -> Found:
@@ -122,20 +123,41 @@ def _own(found: Found, tile: Tile, overlap: int) -> Found:
     return found.select(across & (found.y >= bottom - slack) & (found.y <= top + slack))
 
 
-def _once(found: Found, origin: np.ndarray) -> np.ndarray:
+def _once(parts: list[Found], tiles: list[Tile]) -> np.ndarray:
     """Choose rows so that what two tiles show is there once, as the surer of them has it."""
-    if len(np.unique(origin)) < 2:
-        return np.arange(len(found))
-    left, right = found.x - found.width / 2, found.x + found.width / 2
-    bottom, top = found.y - found.height / 2, found.y + found.height / 2
-    areas = found.width * found.height
-    kept: list[int] = []
-    for row in np.argsort(-found.score, kind="stable").tolist():
-        others = np.array(kept, dtype=np.intp)
-        others = others[origin[others] != origin[row]]
-        across = np.minimum(right[row], right[others]) - np.maximum(left[row], left[others])
-        up = np.minimum(top[row], top[others]) - np.maximum(bottom[row], bottom[others])
-        shared = across.clip(0) * up.clip(0)
-        if not (shared > _SAME * np.minimum(areas[row], areas[others])).any():
-            kept.append(row)
-    return np.array(kept, dtype=np.intp)
+    score = np.concatenate([part.score for part in parts])
+    twins: dict[int, list[int]] = {}
+    for one, other in _pairs(parts, tiles):
+        twins.setdefault(one, []).append(other)
+        twins.setdefault(other, []).append(one)
+    kept = np.zeros(len(score), dtype=bool)
+    for row in np.argsort(-score, kind="stable").tolist():
+        kept[row] = not kept[twins.get(row, [])].any()
+    return np.flatnonzero(kept)
+
+
+def _pairs(parts: list[Found], tiles: list[Tile]) -> Iterator[tuple[int, int]]:
+    """Find the rows of two tiles that show the same thing: of all boxes there they are most like each other."""
+    starts = np.cumsum([0, *map(len, parts)]).tolist()
+    low = np.array([(tile.left, tile.bottom) for tile in tiles]) - 0.5
+    size = tiles[0].size
+    for first in (number for number, part in enumerate(parts) if len(part)):
+        beside = np.flatnonzero((np.abs(low - low[first]) < size).all(axis=1))
+        for second in beside[beside > first].tolist():
+            # Of what reaches out of a tile it shows a part only.
+            window = [*np.maximum(low[first], low[second]), *(np.minimum(low[first], low[second]) + size)]
+            alike = overlaps(*(_edges(parts[number], window) for number in (first, second)))
+            if not alike.size:
+                continue
+            best = alike.argmax(axis=1)
+            mutual = alike.argmax(axis=0)[best] == np.arange(len(alike))
+            for row in np.flatnonzero(mutual & (alike.max(axis=1) > _SAME)).tolist():
+                yield starts[first] + row, starts[second] + int(best[row])
+
+
+def _edges(found: Found, window: list[float]) -> np.ndarray:
+    """Give the left, bottom, right and top of what of each box lies in a window."""
+    sides = np.stack([found.x, found.y]), np.stack([found.width, found.height]) / 2
+    left, bottom, right, top = window
+    edges = np.concatenate([sides[0] - sides[1], sides[0] + sides[1]]).T
+    return edges.clip([left, bottom, left, bottom], [right, top, right, top])
