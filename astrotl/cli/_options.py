@@ -6,7 +6,7 @@ import functools
 import importlib
 import os
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -91,6 +91,7 @@ def source_options(function: F) -> F:
     options = (
         click.argument("inputs", nargs=-1, required=True, metavar="INPUT..."),
         click.option("--catalog", metavar="TABLE", help="Positions to cut out of the inputs, which are then mosaics."),
+        click.option("--boxes", metavar="FILE", help="Boxes, drawn or found, in the inputs: each becomes an object."),
         click.option("--bands", callback=comma_list, metavar="g,r,i", help="The bands to read, in this order."),
         click.option(
             "--size", metavar="PIXELS|ANGLE", help='Width and height of the images: 64, or for mosaics "30 arcsec".'
@@ -100,7 +101,7 @@ def source_options(function: F) -> F:
             "--stack", metavar="median|mean|EPOCH", help="Objects on many dates: how, or which date, their stack is."
         ),
     )
-    names = ("inputs", "catalog", "bands", "size", "id_column", "stack")
+    names = ("inputs", "catalog", "boxes", "bands", "size", "id_column", "stack")
 
     @functools.wraps(function)
     def command(**given: Any) -> Any:
@@ -112,11 +113,34 @@ def source_options(function: F) -> F:
     return command  # type: ignore[return-value]
 
 
-def _open(inputs: tuple[str, ...], **how: Any) -> ImageSource:
+def _open(inputs: tuple[str, ...], boxes: str | None, **how: Any) -> ImageSource:
     from astrotl.sources import open_source, parse_inputs
 
-    source = open_source(parse_inputs(inputs), **how)
+    given = parse_inputs(inputs)
+    source = open_source(given, **how) if boxes is None else _about_boxes(given, boxes, **how)
     click.echo(f"{len(source):,} objects in the bands {', '.join(source.channels)}", err=True)
+    return source
+
+
+def _about_boxes(
+    inputs: Any, boxes: str, bands: Sequence[str] | None, size: int | str | None, **others: Any
+) -> ImageSource:
+    """Cut the boxes out of images of any size."""
+    from astrotl.detection import BoxSource, read_boxes
+    from astrotl.sources import open_fields
+    from astrotl.sources.opening import recorded
+
+    for name, value in others.items():
+        if value is not None:
+            raise ValueError(f"{name}: does not go with boxes")
+    try:
+        pixels = None if size is None else int(size)
+    except ValueError as error:
+        raise ValueError(f"size: with boxes it is a number of pixels, got {size!r}") from error
+    fields = open_fields(inputs, bands=bands)
+    source = BoxSource(fields, read_boxes(boxes, fields), size=pixels)
+    names = bands and list(bands)
+    source.origin = {"inputs": recorded(inputs), "boxes": os.path.abspath(boxes), "bands": names, "size": pixels}
     return source
 
 
@@ -155,9 +179,12 @@ def images_of(store: FeatureStore) -> ImageSource:
     origin = store.provenance.get("origin")
     if origin is None:
         raise ValueError(f"plot: the images of {store.path} were in memory, so they cannot be shown")
-    source = open_source(**origin)
-    if len(source) != len(store) or (source.ids != store.ids).any():
-        raise ValueError(f"plot: the images in {origin['inputs']} are no longer those that {store.path} was made from")
+    source = _about_boxes(**origin) if "boxes" in origin else open_source(**origin)
+    # The number of a box in its image says nothing of where it is.
+    moved = "boxes" in origin and source.signature() != store.provenance["source"]
+    if moved or len(source) != len(store) or (source.ids != store.ids).any():
+        where = origin["boxes"] if moved else origin["inputs"]
+        raise ValueError(f"plot: the images in {where} are no longer those that {store.path} was made from")
     return source
 
 

@@ -38,7 +38,7 @@ def extract(
 
     INPUT is a file, a folder or a pattern of FITS, JPEG or PNG stamps, one stack (.npy, .npz, .h5), or BAND=PATTERN for
     each band, where the part of the path that varies is the object's id. With --catalog the inputs are mosaics, out of
-    which the catalogue's positions are cut.
+    which the catalogue's positions are cut; with --boxes, images of any size, out of which the boxes are cut.
 
     The first band becomes the network's red: name the reddest first for the usual colours.
 
@@ -50,6 +50,8 @@ def extract(
     Mosaics and a catalogue:
       astrotl extract g='frame-g-*.fits.bz2' r='frame-r-*.fits.bz2' i='frame-i-*.fits.bz2' \\
           --catalog galaxies.csv --bands i,r,g --size "25 arcsec" -o features.h5
+    What astrotl detect has found, or somebody has drawn:
+      astrotl extract galaxies/ --boxes found.ecsv -o clumps.h5
     Objects on many dates, for astrotl run epochs:
       astrotl extract 'epochs/{object}/{epoch}.fits' --stack median -o epochs.h5
     Own steps, another extractor:

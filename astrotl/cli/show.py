@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import Any
 
 import click
 
-from astrotl.cli._options import shared_options
+from astrotl.cli._options import room, shared_options
 
 
 @click.command()
 @click.argument("file", metavar="FILE")
 @shared_options
 def info(file: str) -> None:
-    """Say what a file is: a store, an index, a network, a table, a FITS file, a picture or a stack.
+    """Say what a file is: a store, an index, a network, a detector, a table, a FITS file, a picture or a stack.
 
     \b
       astrotl info features.h5
@@ -71,8 +72,13 @@ def _show_index(file: str) -> None:
 
 
 def _show_network(file: str) -> None:
+    from astrotl.errors import WeightsError
     from astrotl.extract import make_extractor
 
+    detector = room("neural", "astrotl info").FasterRCNN(file)
+    with contextlib.suppress(WeightsError):
+        _show_detector(file, detector.note)
+        return
     made: Any = make_extractor("finetuned", {"path": file})
     note = made.note
     click.echo(f"{file}: network that was taught {note['column']}")
@@ -84,6 +90,25 @@ def _show_network(file: str) -> None:
         epochs=f"{len(note['history']) - 1}",
         kept=f"epoch {note['epoch']}" if note["epoch"] else "the head alone, on the network as it came",
         tested=f"{len(made.tested):,} objects",
+        created=note["created"],
+        versions=", ".join(f"{name} {version}" for name, version in note["versions"].items()),
+    )
+
+
+def _show_detector(file: str, note: dict[str, Any]) -> None:
+    design, base, checked = note["design"], note["base"], note["checked"]
+    scores = ", ".join(f"{row['measure']} {row['value']:.3f}" for row in checked["scores"])
+    click.echo(f"{file}: detector that was taught {', '.join(design['classes'])}")
+    _lines(
+        bands=", ".join(note["channels"]),
+        # It may have gone on from another detector, which is known by its file.
+        extractor=_called(base["class"].rpartition(":")[2], base.get("parameters") or {"path": base["path"]}),
+        method=note["settings"]["method"],
+        steps=", ".join(_called(step["step"], step["parameters"]) for step in note["steps"]) or "none",
+        tile=f"{design['tile']} px, seen as {design['size']}",
+        epochs=f"{len(note['history']) - 1}",
+        kept=f"epoch {note['epoch']}",
+        checked=f"{scores} at the score {note['threshold']:.3f}, on {len(checked['images']):,} images",
         created=note["created"],
         versions=", ".join(f"{name} {version}" for name, version in note["versions"].items()),
     )
