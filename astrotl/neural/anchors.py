@@ -59,5 +59,5 @@ def fit_anchors(width: np.ndarray, height: np.ndarray, strides: Sequence[int]) -
     return Anchors(
         taken,
         tuple(tuple(np.round(pair, 1).tolist()) for pair in ladder.reshape(count, _SIZES_A_MAP)),
-        tuple(np.round(ratios, 2).tolist()),
+        tuple(dict.fromkeys(float(f"{ratio:.3g}") for ratio in ratios)),
     )

@@ -12,6 +12,7 @@ from astropy.table import Table
 
 from astrotl.detection import Detector, Found
 from astrotl.extractors import InputSpec
+from astrotl.errors import WeightsError
 from astrotl.images import ImageBatch
 from astrotl.neural.backbone import one_of, pooled
 from astrotl.neural.engines import PRECISIONS, best_device
@@ -115,7 +116,13 @@ class FasterRCNN(Detector):
         network = network_from(self.path, self.note["network"])
         model = assemble(network, self.note["network"]["mean"], self.note["network"]["std"], self.design)
         # The network has its weights already.
-        model.load_state_dict({**model.state_dict(), **self.heads()})
+        heads, expected = self.heads(), heads_of(model)
+        if {f"{_PART}{name}": x.shape for name, x in heads.items()} != {name: x.shape for name, x in expected.items()}:
+            raise WeightsError(
+                f"{self.path}: this version of torchvision builds another detector than the one in the file; install "
+                "the one that the file names"
+            )
+        model.load_state_dict(heads, strict=False)
         return model.eval().to(best_device())
 
     def look(self, images: ImageBatch) -> list[Found]:

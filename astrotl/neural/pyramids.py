@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ def strides_of(network: Any) -> list[int]:
     if len(set(reductions)) > 1:
         return sorted({stride for stride in reductions if stride >= 4})
     patch = reductions[-1]
-    return [patch // 4, patch // 2, patch, 2 * patch]
+    return [*(patch // part for part in (4, 2) if patch % part == 0), patch, 2 * patch]
 
 
 class Pyramid(nn.Module):
@@ -82,7 +83,7 @@ def _maps_of(network: Any) -> list[dict[str, Any]]:
 
 
 def _group_norm(channels: int) -> nn.Module:
-    return nn.GroupNorm(max(1, channels // 16), channels)
+    return nn.GroupNorm(math.gcd(max(1, channels // 16), channels), channels)
 
 
 def _rescaled(channels: int, factor: float, width: int) -> nn.Module:

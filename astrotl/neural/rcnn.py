@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.ops import MultiScaleRoIAlign
+from torchvision.ops.poolers import LevelMapper
 
 from astrotl.neural.anchors import Anchors
 from astrotl.neural.pyramids import Pyramid
@@ -75,6 +77,11 @@ def assemble(network: torch.nn.Module, mean: Sequence[float], std: Sequence[floa
     anchors = design.anchors
     names = [str(number) for number in range(len(anchors.strides))]
     heads = TwoMLPHead(design.width * _CELLS**2, _HIDDEN)
+    cut_out = MultiScaleRoIAlign(names, _CELLS, 2)
+    # It would take the places of a map to lie a power of two apart, which those of a patch of 14 pixels do not.
+    cut_out.scales = [1 / stride for stride in anchors.strides]
+    levels = [int(math.log2(stride)) for stride in anchors.strides]
+    cut_out.map_levels = LevelMapper(min(levels), max(levels))
     detector = _FasterRCNN(
         Pyramid(network, anchors.strides, design.width),
         rpn_anchor_generator=AnchorGenerator(anchors.sizes, (anchors.ratios,) * len(names)),
@@ -82,7 +89,7 @@ def assemble(network: torch.nn.Module, mean: Sequence[float], std: Sequence[floa
         rpn_pre_nms_top_n_test=1000,
         rpn_post_nms_top_n_train=_PROPOSALS,
         rpn_post_nms_top_n_test=_PROPOSALS,
-        box_roi_pool=MultiScaleRoIAlign(names, _CELLS, 2),
+        box_roi_pool=cut_out,
         box_head=heads,
         box_predictor=FastRCNNPredictor(_HIDDEN, len(design.classes) + 1),
         box_batch_size_per_image=_LEARNED_FROM,
@@ -91,6 +98,6 @@ def assemble(network: torch.nn.Module, mean: Sequence[float], std: Sequence[floa
         box_detections_per_img=_MOST_BOXES,
     )
     detector.transform = GeneralizedRCNNTransform(
-        design.size, design.size, list(mean), list(std), fixed_size=(design.size, design.size)
+        design.size, design.size, list(mean), list(std), size_divisible=1, fixed_size=(design.size, design.size)
     )
     return detector

@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from astrotl.errors import AstrotlWarning, WeightsError, first_line
 from astrotl.neural.small import SMALL, small_network
 
-__all__ = ["check_bands", "check_rebuilds", "network_from", "read_arrays", "read_note", "write_network"]
+__all__ = ["check_bands", "check_rebuilds", "network_from", "read_arrays", "read_note", "untaught", "write_network"]
 
 #: The kinds of files, and what makes each.
 FORMATS = {"astrotl-network": "finetune", "astrotl-detector": "detect train"}
@@ -114,6 +114,11 @@ def check_rebuilds(module: Any) -> None:
             f"extractor: timm's {described['architecture']} is not the network that this extractor builds, so its file "
             "could not be opened again"
         )
+
+
+def untaught(module: Any) -> torch.nn.Module:
+    """Create the network of a module anew, as timm draws its weights."""
+    return _empty(_described(module)).train(module.network.training)
 
 
 def _empty(described: Mapping[str, Any]) -> torch.nn.Module:

@@ -27,7 +27,7 @@ from astrotl.neural.anchors import fit_anchors
 from astrotl.neural.detectors import heads_of
 from astrotl.neural.pyramids import strides_of
 from astrotl.neural.rcnn import Design, assemble
-from astrotl.neural.saved import check_rebuilds, write_network
+from astrotl.neural.saved import check_rebuilds, untaught, write_network
 from astrotl.preprocess import Step, step_signature
 from astrotl.sources import Field
 from astrotl.training.augment import SkyAugment
@@ -148,8 +148,6 @@ def train_detector(
     network: Any = extractor if isinstance(extractor, FasterRCNN) else backbone_of(extractor)
     taken = tuple(network.default_steps() if steps is None else steps)
     changes: Any = SkyAugment(turn=0, shift=0, zoom=0) if augment == "sky" else augment
-    if changes is not None and (changes.turn or changes.shift or changes.zoom):
-        raise ValueError("augment: boxes can be mirrored and turned by quarters only; give turn=0, shift=0 and zoom=0")
     fields = list(fields)
     known = _known(fields, boxes, classes)
     checked = _kept(fields, known, validation, seed)
@@ -160,6 +158,8 @@ def train_detector(
     highest = RATES.get(method, 0.0) if rate is None else rate
     plan = Plan(method, epochs, patience, highest, decay, changes, batch, precision, devices, seed)
     plan.check(RATES)
+    if changes is not None and (changes.turn or changes.shift or changes.zoom):
+        raise ValueError("augment: boxes can be mirrored and turned by quarters only; give turn=0, shift=0 and zoom=0")
     settings = {
         "fields": _digest(fields, known),
         "steps": [step_signature(step) for step in taken],
@@ -230,7 +230,7 @@ def _built(network: Any, module: Any, design: Design, plan: Plan) -> Any:
     with torch.random.fork_rng():
         torch.manual_seed(plan.seed)
         if plan.method == "scratch":
-            module.network.apply(_forgotten)
+            module.network = untaught(module)
         model = assemble(module.network, module.mean.flatten().tolist(), module.std.flatten().tolist(), design)
     if isinstance(network, FasterRCNN) and plan.method != "scratch":
         kept = network.heads()
@@ -246,6 +246,8 @@ def _known(fields: list[Field], boxes: Table, classes: Sequence[str] | None) -> 
     ids = [field.id for field in fields]
     if len(set(ids)) < len(ids):
         raise ValueError("fields: every field needs an id of its own")
+    if len({field.channels for field in fields}) > 1:
+        raise ValueError("fields: all of them need the same channels, in the same order")
     there = np.isin(boxes["image"], ids)
     if classes is not None:
         there &= np.isin(boxes["class"], list(classes))
@@ -281,15 +283,19 @@ def _designed(
             raise ValueError(f"{name}: must be 16 or more, got {number}")
     if box_pixels is not None and not box_pixels > 0:
         raise ValueError(f"box_pixels: must be above 0, got {box_pixels}")
+    if not 0 < suppress <= 1:
+        raise ValueError(f"suppress: must be above 0 and at most 1, got {suppress}")
     sides = np.stack([np.asarray(known[name], dtype=np.float64) for name in ("width", "height")])
+    if np.median(sides.max(axis=0)) > tile:
+        raise ValueError(f"tile: must be larger than the boxes, of which every second one is wider than {tile} px")
     tile = min(tile, max(max(field.shape) for field in fields))
     scale = 1.0 if box_pixels is None else box_pixels / float(np.median(np.sqrt(sides.prod(axis=0))))
     size = max(_MULTIPLE, round(tile * scale / _MULTIPLE) * _MULTIPLE)
     module: Any = network.module()
     if hasattr(module.network, "set_input_size"):
-        # The places of its patches are resampled.
-        patch = np.max(getattr(module.network.patch_embed, "patch_size", 1))
-        size = max(1, round(size / patch)) * int(patch)
+        # The places of its patches are resampled; the coarsest map has one place for two of them.
+        twice = 2 * int(np.max(getattr(module.network.patch_embed, "patch_size", 1)))
+        size = max(1, round(size / twice)) * twice
         module.network.set_input_size(img_size=(size, size))
     module.size = size
     # Twice the large ones, so that whatever lies on a seam is whole in one of the tiles.
@@ -302,11 +308,6 @@ def _designed(
         anchors = fit_anchors(scaled[0], scaled[1], strides_of(module.network))
     classes = tuple(sorted(set(np.asarray(known["class"]).tolist())))
     return Design(classes, tile, size, overlap, width, anchors, suppress), module
-
-
-def _forgotten(layer: Any) -> None:
-    if hasattr(layer, "reset_parameters"):
-        layer.reset_parameters()
 
 
 def _digest(fields: list[Field], known: Table) -> str:

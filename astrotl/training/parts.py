@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from astrotl._locks import locked
 from astrotl._params import difference
 from astrotl.errors import StoreMismatchError
 
@@ -31,7 +32,8 @@ def open_folder(path: str, settings: Mapping[str, Any], *, overwrite: bool) -> P
         except StoreMismatchError:
             if not overwrite:
                 raise
-            shutil.rmtree(folder)
+            with locked(note):
+                shutil.rmtree(folder)
     if not folder.parent.is_dir():
         raise FileNotFoundError(f"{path}: there is no folder {folder.parent}")
     # The folder appears with its settings in it, or not at all.

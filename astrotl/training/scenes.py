@@ -74,7 +74,10 @@ class Scenes:
         aside = np.repeat(checked, [len(its) for its in tiles])
         # Corners of a mosaic without any data teach nothing.
         blank = np.array([not image.any() for image in images])
-        return cls(images, _padded(boxes), np.flatnonzero(~aside & ~blank), np.flatnonzero(aside & ~blank))
+        learned, checked = (np.flatnonzero(those & ~blank) for those in (~aside, aside))
+        if not (len(learned) and len(checked)):
+            raise ValueError("fields: those to learn from, or those to check with, show nothing at all")
+        return cls(images, _padded(boxes), learned, checked)
 
 
 def _boxes_in(known: Table, tile: Tile, classes: tuple[str, ...]) -> np.ndarray:

@@ -94,3 +94,32 @@ def test_values_stay_between_0_and_1(strength):
     changed = SkyAugment(noise=strength, brightness=0.9)(torch.rand(10, 3, 12, 12), generator())
     assert changed.min() >= 0
     assert changed.max() <= 1
+
+
+def squares(count, size=24):
+    """Images of one bright square each, twice as wide as high, and the box around it among rows that fill up."""
+    images = torch.zeros(count, 3, size, size)
+    images[:, :, 3:6, 13:19] = 1
+    boxes = torch.zeros(count, 3, 5)
+    boxes[:, 1] = torch.tensor([13, 3, 19, 6, 2])
+    return images, boxes
+
+
+def test_boxes_go_with_what_they_frame():
+    images, boxes = squares(200)
+    changed, moved = SkyAugment(**{**OFF, "mirror": True}).with_boxes(images, boxes, generator())
+    for image, rows in zip(changed, moved, strict=True):
+        left, bottom, right, top = rows[1, :4].int().tolist()
+        assert image[:, bottom:top, left:right].min() == 1
+        assert image.sum() == 3 * (right - left) * (top - bottom) == 3 * 18
+    assert len({tuple(rows[1, :4].tolist()) for rows in moved}) == 8
+    # The class stays, and so do the rows that fill up.
+    assert torch.equal(moved[:, :, 4], boxes[:, :, 4])
+
+
+def test_boxes_stay_where_nothing_is_moved():
+    images, boxes = squares(5)
+    changed, moved = SkyAugment(mirror=False, turn=0, shift=0, zoom=0).with_boxes(images, boxes, generator())
+    assert torch.equal(moved, boxes)
+    assert not torch.equal(changed, images)
+    assert (changed[:, :, 3:6, 13:19].mean((1, 2, 3)) > 0.5).all()
