@@ -328,7 +328,10 @@ def _searched(found: Table, path: str, inputs: tuple[str, ...], bands: tuple[str
     ids = set(known["searched"])
     searched = [field for field in fields if field.id in ids]
     if not searched:
-        raise ValueError(f"inputs: {path} knows none of these images, such as {fields[0].id}; it was another search")
+        raise ValueError(
+            f"inputs: {path} is of other images, such as {min(ids, default='none')}, and of none of these, such as "
+            f"{fields[0].id}"
+        )
     return searched
 
 
