@@ -161,7 +161,7 @@ def train_detector(
     if changes is not None and (changes.turn or changes.shift or changes.zoom):
         raise ValueError("augment: boxes can be mirrored and turned by quarters only; give turn=0, shift=0 and zoom=0")
     settings = {
-        "fields": _digest(fields, known),
+        "boxes": _digest(fields, known),
         "steps": [step_signature(step) for step in taken],
         "extractor": network.signature(),
         "design": design.described(),

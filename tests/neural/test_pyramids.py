@@ -61,7 +61,7 @@ def test_what_is_bright_is_bright_in_every_map_where_it_is():
 
 
 def test_a_network_without_maps_is_refused():
-    with pytest.raises(ValueError, match="extractor: timm gives no maps of .*; take another network"):
+    with pytest.raises(ValueError, match=r"extractor: timm gives no maps of .*; take another network"):
         strides_of(small_network("stamps_turning", 3, 32))
 
 
