@@ -79,8 +79,28 @@ class Found:
 class Detector(ABC):
     """Finds things in images.
 
-    A subclass says which `classes` it tells apart and writes `look`. `~astrotl.detection.detect` cuts large images into
-    tiles for it and puts together what it finds.
+    A subclass says which ``classes`` it tells apart and writes `look`. `~astrotl.detection.detect` cuts large images
+    into tiles for it and puts together what it finds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astrotl.detection import Detector, Found, detect
+    >>> from astrotl.sources import ArrayField
+    >>> class Brightest(Detector):
+    ...     classes = ("peak",)
+    ...
+    ...     def look(self, images):
+    ...         peaks = [np.unravel_index(np.nanargmax(image[0]), image[0].shape) for image in images.data]
+    ...         return [Found(x, y, 9, 9, score=0.9, label=0) for y, x in peaks]
+    ...
+    ...     def signature(self):
+    ...         return {"class": "Brightest"}
+    >>> detect([ArrayField(np.eye(1, 25, 17).reshape(5, 5), "m31")], Brightest())["image", "x", "y", "class"].pprint()
+    image  x   y  class
+          pix pix
+    ----- --- --- -----
+      m31 2.0 2.0  peak
     """
 
     #: The classes that it tells apart.

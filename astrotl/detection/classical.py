@@ -40,7 +40,8 @@ class Classical(Detector):
     pixels : int, optional
         How many such pixels must touch.
     smooth : float, optional
-        The standard deviation of the Gaussian that smooths, in pixels: that of the point spread function is best.
+        The standard deviation of the Gaussian that smooths, in pixels: that of the point spread function, which is its
+        FWHM over 2.35, is best.
     background : int, optional
         The side of the meshes in which the sky is measured, in pixels; larger than the largest source.
     structure : float, optional

@@ -170,6 +170,21 @@ def best_threshold(found: Table, true: Table, *, radius: float | None = None, ov
 
     Choose it on other images than those that you measure on.
 
+    Parameters
+    ----------
+    found, true : `~astropy.table.Table`
+        Boxes with scores, those of low scores too, and the true ones.
+    radius, overlap : float, optional
+        How they are matched, as in `match`.
+
+    Returns
+    -------
+    float
+        The score, which one of the found boxes has.
+
+    Examples
+    --------
+    >>> from astrotl.detection import best_threshold
     >>> from astrotl.detection.table import make_boxes
     >>> true = make_boxes("a", [10, 30], [10, 30], 8, 8, "clump")
     >>> best_threshold(make_boxes("a", [10, 31, 50], [10, 30, 50], 8, 8, "clump", score=[0.9, 0.8, 0.6]), true)

@@ -56,6 +56,20 @@ def detect(
         A row for each box: ``image``, ``x``, ``y``, ``width``, ``height``, ``class`` and ``score``, the surest of each
         image first; and, where fields have sky coordinates, ``ra``, ``dec`` and ``size``. Fields that cannot be read
         are left out; ``meta["astrotl"]["failed"]`` says why.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astrotl.detection import Classical, detect
+    >>> from astrotl.sources import ArrayField
+    >>> y, x = np.mgrid[:64, :64]
+    >>> star = 30 * np.exp(-((x - 40) ** 2 + (y - 20) ** 2) / 8) + np.random.default_rng(1).normal(size=x.shape)
+    >>> found = detect([ArrayField(star, "m31", channels=("r",))], Classical(label="star", box=8))
+    >>> found["image", "x", "y", "width", "class"].pprint()
+    image  x    y   width class
+          pix  pix   pix
+    ----- ---- ---- ----- -----
+      m31 40.0 20.0   8.0  star
     """
     least = detector.threshold if threshold is None else threshold
     if not 0 <= least <= 1:

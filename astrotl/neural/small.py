@@ -22,7 +22,7 @@ class StampNetwork(Backbone):
     ----------
     design : {"turning", "published"}, optional
         ``"published"`` is that of a study of transients: three convolutions of 32, 64 and 128 channels, each
-        pooled, and a dense layer [1]_ [2]_. ``"turning"`` has two convolutions in each place, looks at the middle of
+        pooled, and a dense layer [1]_. ``"turning"`` has two convolutions in each place, looks at the middle of
         the stamp and at all of it, and averages what it sees in the eight ways in which the stamp can lie.
     bands : int, optional
         The number of bands.
