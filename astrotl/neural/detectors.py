@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,8 @@ import torch
 from astropy.table import Table
 
 from astrotl.detection import Detector, Found
-from astrotl.extractors import InputSpec
 from astrotl.errors import WeightsError
+from astrotl.extractors import InputSpec
 from astrotl.images import ImageBatch
 from astrotl.neural.backbone import one_of, pooled
 from astrotl.neural.engines import PRECISIONS, best_device
@@ -22,7 +23,7 @@ from astrotl.neural.weights import digest
 from astrotl.prepare import take_through
 from astrotl.preprocess import Step, step_from_signature
 
-__all__ = ["FasterRCNN", "heads_of"]
+__all__ = ["FasterRCNN", "found_of", "heads_of"]
 
 _PART = "detector."
 
@@ -115,13 +116,13 @@ class FasterRCNN(Detector):
     def _model(self) -> Any:
         network = network_from(self.path, self.note["network"])
         model = assemble(network, self.note["network"]["mean"], self.note["network"]["std"], self.design)
-        # The network has its weights already.
         heads, expected = self.heads(), heads_of(model)
         if {f"{_PART}{name}": x.shape for name, x in heads.items()} != {name: x.shape for name, x in expected.items()}:
             raise WeightsError(
                 f"{self.path}: this version of torchvision builds another detector than the one in the file; install "
                 "the one that the file names"
             )
+        # The network has its weights already.
         model.load_state_dict(heads, strict=False)
         return model.eval().to(best_device())
 
@@ -163,12 +164,8 @@ def heads_of(model: Any) -> dict[str, torch.Tensor]:
     return {f"{_PART}{name}": tensor for name, tensor in state if not name.startswith("backbone.network.")}
 
 
-def _found_in(model: Any, images: np.ndarray, precision: str) -> list[Found]:
-    """Have a detector look at prepared images."""
-    device = next(model.parameters()).device
-    half = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
-    with torch.inference_mode(), half:
-        answers = model([torch.from_numpy(image).to(device) for image in images])
+def found_of(answers: Sequence[Mapping[str, torch.Tensor]]) -> list[Found]:
+    """Turn what a detector of torchvision answers into boxes."""
     found = []
     for answer in answers:
         left, bottom, right, top = answer["boxes"].float().cpu().double().numpy().T
@@ -177,3 +174,11 @@ def _found_in(model: Any, images: np.ndarray, precision: str) -> list[Found]:
         score, label = (answer[name].float().cpu().numpy() for name in ("scores", "labels"))
         found.append(Found(x, y, right - left, top - bottom, score, label - 1))
     return found
+
+
+def _found_in(model: Any, images: np.ndarray, precision: str) -> list[Found]:
+    """Have a detector look at prepared images."""
+    device = next(model.parameters()).device
+    half = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+    with torch.inference_mode(), half:
+        return found_of(model([torch.from_numpy(image).to(device) for image in images]))

@@ -23,7 +23,7 @@ __all__ = ["Design", "assemble"]
 _CELLS = 7
 _HIDDEN = 512
 _PROPOSALS = 300
-_LEARNED_FROM = 128
+_LEARNED_FROM = 64
 #: Below this score a box is not given at all.
 _LEAST_SCORE = 0.01
 _MOST_BOXES = 300

@@ -12,8 +12,8 @@ WAYS = {
     "fine-tuned": ("efficientnet-lite0", "whole"),
     "simulated, then real": ("simulated", "whole"),
 }
-BOX_PIXELS = 16
-EPOCHS = 30
+BOX_PIXELS = 12
+EPOCHS = 14
 #: Half the side of a box.
 RADIUS = 5.0
 #: What suits clumps without labels: the bluest light, without what is smoother than a clump.

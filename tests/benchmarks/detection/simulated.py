@@ -10,8 +10,8 @@ from tests.benchmarks.detection.rows import reached, searched
 SEEDS = (0, 1, 2)
 #: Half the side of a box.
 RADIUS = 3.0
-BOX_PIXELS = 16
-EPOCHS = 12
+BOX_PIXELS = 12
+EPOCHS = 8
 CLASSICAL = Classical(structure=12, smooth=1, deblend=0.3, box=6)
 
 
