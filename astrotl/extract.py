@@ -141,7 +141,7 @@ def make_extractor(name: str, parameters: Mapping[str, Any] | None = None) -> Ex
 def extractor_of(store: FeatureStore) -> Extractor:
     """Make the extractor again that a store was made with."""
     signature = store.provenance["extractor"]
-    made: Extractor = _remade(signature)
+    made: Extractor = remade(signature)
     if made.signature() != signature:
         raise StoreMismatchError(
             f"{store.path}: was made with other weights or another version of {type(made).__name__}; extract it again"
@@ -149,16 +149,19 @@ def extractor_of(store: FeatureStore) -> Extractor:
     return made
 
 
-def _remade(value: Any) -> Any:
-    """Turn signatures back into extractors, of the classes that plugins bring and no others."""
+def remade(value: Any, also: type | None = None) -> Any:
+    """Turn signatures back into extractors, of the classes that plugins bring, one more if named, and no others."""
     if isinstance(value, list):
-        return tuple(_remade(item) for item in value)
+        return tuple(remade(item) for item in value)
     if not (isinstance(value, dict) and {"class", "parameters"} <= value.keys()):
         return value
+    given = {key: remade(item) for key, item in value["parameters"].items()}
+    if also is not None and value["class"] == f"{also.__module__}:{also.__qualname__}":
+        return construct(also, also.__name__, given)
     for plugin in plugins.plugins():
         for name, target in plugin.extractors.items():
             if target == value["class"]:
-                return make_extractor(name, {key: _remade(item) for key, item in value["parameters"].items()})
+                return make_extractor(name, given)
     raise StoreMismatchError(
         f"the extractor {value['class']} is brought by no installed plugin; install the one it came with"
     )
