@@ -446,3 +446,25 @@ def test_a_bar_moves_on_to_the_end(teach):
     teach(epochs=2, progress=Bar)
     assert [desc for desc, _, _ in seen] == ["preparing", ""]
     assert all(done == total for _, total, done in seen)
+
+
+DEVICES = """
+import torch
+torch.set_num_threads(1)
+from astrotl import simulate
+from astrotl.neural import Timm
+from astrotl.training import train_detector
+if __name__ == "__main__":
+    train_detector(*simulate.clumpy(12, size=64, seed=1), "two.safetensors", devices=2,
+        extractor=Timm("test_resnet", weights={weights!r}), epochs=2, width=32)
+"""
+
+
+def test_two_devices_leave_one_detector(weights, folder):
+    (folder / "train.py").write_text(DEVICES.format(weights=weights("test_resnet")))
+    done = subprocess.run([sys.executable, "train.py"], capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert sorted(os.listdir(folder)) == ["train.py", "two.safetensors"]
+    history = FasterRCNN("two.safetensors").history
+    assert len(history) == 3
+    assert history["loss"][-1] < history["loss"][0]
