@@ -230,7 +230,7 @@ def _finished(
             done = wait(flying, return_when=FIRST_COMPLETED).done
             for future in [future for future in flying if future in done]:
                 rows = flying.pop(future)
-                with _noted(source, rows, path):
+                with _noted(source, rows, path, extractor):
                     yield rows, *future.result()
     finally:
         for future in flying:
@@ -238,14 +238,15 @@ def _finished(
 
 
 @contextmanager
-def _noted(source: ImageSource, rows: np.ndarray, path: str) -> Iterator[None]:
-    """Say of an error which rows were being done."""
+def _noted(source: ImageSource, rows: np.ndarray, path: str, extractor: Extractor) -> Iterator[None]:
+    """Say of an error which rows were being done, and by what."""
     try:
         yield
     except Exception as error:
         first, last = source.ids[rows[[0, -1]]]
         where = f"rows {rows[0]}:{rows[-1] + 1}" if _are_contiguous(rows) else f"{len(rows)} rows"
-        error.add_note(f"while extracting {where} (ids {first} to {last}) of {path}")
+        who = plugins.in_full(type(extractor))
+        error.add_note(f"while extracting {where} (ids {first} to {last}) of {path} by {who}")
         raise
 
 

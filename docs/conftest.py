@@ -89,10 +89,12 @@ def _run(command: str) -> str:
         if str(getattr(module, "__file__", "")).startswith(os.getcwd()):
             del sys.modules[name]
     importlib.invalidate_caches()
-    said = io.StringIO()
+    said, ships = io.StringIO(), dict(cli.cli.commands)
     sys.argv = words
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said), contextlib.suppress(SystemExit):
         cli.main()
+    cli.cli.commands.clear()
+    cli.cli.commands.update(ships)
     # What the page would have to hide: the time it took, and where the page was run.
     return said.getvalue().replace(os.getcwd() + os.sep, "")
 
@@ -118,9 +120,9 @@ def _empty_folder() -> Iterator[None]:
 @contextlib.contextmanager
 def _untouched_process() -> Iterator[None]:
     """Give the commands the surroundings of a terminal, and leave none of theirs behind."""
-    from astrotl import cli, plugins
+    from astrotl import plugins
 
-    path, argv, known = list(sys.path), list(sys.argv), dict(cli.cli.commands)
+    path, argv = list(sys.path), list(sys.argv)
     strict = os.environ.pop("ASTROTL_STRICT_PLUGINS", None)
     try:
         with warnings.catch_warnings():
@@ -128,8 +130,6 @@ def _untouched_process() -> Iterator[None]:
             yield
     finally:
         sys.path[:], sys.argv[:] = path, argv
-        cli.cli.commands.clear()
-        cli.cli.commands.update(known)
         plugins._found.cache_clear()
         if strict is not None:
             os.environ["ASTROTL_STRICT_PLUGINS"] = strict

@@ -1,5 +1,9 @@
 """What tests of several rooms share."""
 
+import importlib.util
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,3 +16,23 @@ def shared_data():
     if not folder.is_dir():
         pytest.skip(f"the real data are not here: {folder.parent.name}/{folder.name} beside the repository")
     return folder
+
+
+@pytest.fixture(scope="session")
+def install(tmp_path_factory):
+    """Have pip build and install the package in a folder, without a network; give the folder to put on the path."""
+    for needed in ("pip", "setuptools"):
+        if importlib.util.find_spec(needed) is None:
+            pytest.skip(f"{needed} is not installed, so no package can be")
+
+    def installed(package):
+        work = tmp_path_factory.mktemp("installed")
+        # A build leaves its traces beside the sources.
+        sources = shutil.copytree(package, work / "sources")
+        options = ("--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--disable-pip-version-check")
+        subprocess.run(
+            [sys.executable, "-m", "pip", "install", *options, "--target", work / "site", sources], check=True
+        )
+        return work / "site"
+
+    return installed

@@ -166,7 +166,7 @@ def test_an_error_says_which_rows_were_being_done(images, tmp_path):
 
     with pytest.raises(RuntimeError, match="out of luck") as caught:
         extract_features(ArraySource(images), Broken(), tmp_path / "f.h5", block=16, workers=1)
-    assert caught.value.__notes__ == [f"while extracting rows 0:16 (ids 0 to 15) of {tmp_path / 'f.h5'}"]
+    assert caught.value.__notes__ == [f"while extracting rows 0:16 (ids 0 to 15) of {tmp_path / 'f.h5'} by Broken"]
 
 
 @pytest.mark.parametrize(

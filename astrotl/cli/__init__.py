@@ -74,7 +74,8 @@ def _in_one_line(error: Exception) -> str:
         return " ".join(error.format_message().split()) + hint
     if isinstance(error, (AstrotlError, ValueError, FileNotFoundError)):
         return " ".join(str(error).split())
-    return f"{type(error).__name__}: {' '.join(str(error).split())} (the option --debug shows where)"
+    said = "; ".join([str(error), *getattr(error, "__notes__", ())])
+    return f"{type(error).__name__}: {' '.join(said.split())} (the option --debug shows where)"
 
 
 _show_python_warning = warnings.showwarning

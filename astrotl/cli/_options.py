@@ -6,7 +6,7 @@ import functools
 import importlib
 import os
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -204,3 +204,17 @@ def room(name: str, who: str) -> Any:
         return importlib.import_module(f"astrotl.{name}")
     except ModuleNotFoundError as error:
         raise missing_dependency(error, who) from error
+
+
+def summaries(kind: str) -> Iterator[tuple[str, str]]:
+    """Give the names of all ``"extractors"`` or ``"tasks"``, and what each is, or else why it cannot be used."""
+    from astrotl import plugins
+    from astrotl._params import summary
+    from astrotl.errors import AstrotlError
+
+    load = plugins.load_extractor if kind == "extractors" else plugins.load_task
+    for name in sorted({name for plugin in plugins.plugins() for name in getattr(plugin, kind)}):
+        try:
+            yield name, summary(load(name))
+        except AstrotlError as error:
+            yield name, f"not usable: {error}"

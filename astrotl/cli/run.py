@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from astrotl.cli._options import comma_list, images_of, shared_options
-from astrotl.errors import AstrotlWarning
+from astrotl.cli._options import comma_list, images_of, shared_options, summaries
+from astrotl.errors import AstrotlWarning, PluginError
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -32,6 +32,11 @@ class _Tasks(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         return _task_command(cmd_name)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        # Not by get_command, so that a task that cannot be loaded does not take the help of the others with it.
+        with formatter.section("Commands"):
+            formatter.write_dl(list(summaries("tasks")))
+
 
 @click.command(cls=_Tasks)
 def run() -> None:
@@ -49,8 +54,10 @@ def _task_command(name: str) -> click.Command:
     from astrotl._params import parameter_docs, summary
 
     cls: type[Task] = plugins.load_task(name)
+    if not dataclasses.is_dataclass(cls):
+        raise PluginError(f"{plugins.in_full(cls)} must be a frozen dataclass of its parameters")
     docs = parameter_docs(cls)
-    options = [_option(field, docs.get(field.name, "")) for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    options = [_option(field, docs.get(field.name, "")) for field in dataclasses.fields(cls)]
 
     @shared_options
     @_label_options(cls)

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from astrotl.cli._options import room, shared_options
+from astrotl.cli._options import room, shared_options, summaries
 
 
 @click.command()
@@ -144,9 +144,7 @@ def _show_images(file: str) -> None:
 @shared_options
 def tasks() -> None:
     """List the questions that can be asked of a store."""
-    from astrotl.plugins import load_task
-
-    _list("tasks", load_task)
+    _list("tasks")
     click.echo('\n"astrotl run TASK --help" says more.')
 
 
@@ -160,12 +158,12 @@ def extractors(name: str | None) -> None:
       astrotl extractors
       astrotl extractors timm
     """
-    from astrotl.plugins import load_extractor
-
     if name is None:
-        _list("extractors", load_extractor)
+        _list("extractors")
         click.echo('\n"astrotl extractors NAME" lists the parameters that --set takes.')
         return
+    from astrotl.plugins import load_extractor
+
     _show_parameters(load_extractor(name), name)
 
 
@@ -192,22 +190,14 @@ def plugins() -> None:
     from astrotl import plugins as found
 
     for plugin in found.plugins():
-        click.echo(f"{plugin.name} ({plugin.distribution})")
+        click.echo(f"{plugin.name} ({plugin.package})")
         _lines(extractors=", ".join(plugin.extractors) or "none", tasks=", ".join(plugin.tasks) or "none")
     for broken in found.broken_plugins():
-        click.echo(f"{broken.name} ({broken.distribution}) is left out: {broken.cause}")
+        click.echo(f"{broken.name} ({broken.package}) is left out: {broken.cause}")
 
 
-def _list(kind: str, load: Any) -> None:
-    from astrotl._params import summary
-    from astrotl.errors import AstrotlError
-    from astrotl.plugins import plugins as found
-
-    for name in sorted({name for plugin in found() for name in getattr(plugin, kind)}):
-        try:
-            about = summary(load(name))
-        except AstrotlError as error:
-            about = f"not usable: {error}"
+def _list(kind: str) -> None:
+    for name, about in summaries(kind):
         click.echo(f"{name:20} {about}")
 
 

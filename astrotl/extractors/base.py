@@ -12,6 +12,7 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 
+from astrotl import plugins
 from astrotl._params import Recipe, parameters, plain
 from astrotl.errors import ContractError
 from astrotl.images import ImageBatch
@@ -123,7 +124,7 @@ class Extractor(Recipe, ABC):
 
     def _extract(self, images: np.ndarray) -> np.ndarray:
         """Turn ``(n, channel, y, x)`` float32 images, as `input` promises them, into ``(n, dim)`` numbers."""
-        raise ContractError(f"{type(self).__name__} promised to turn images into features, but has no _extract")
+        raise self._broken("to turn images into features, but has no _extract")
 
     def default_steps(self) -> tuple[Callable[[ImageBatch], ImageBatch], ...]:
         """The steps taken when the user names none; `InputSpec.steps` follow in any case."""
@@ -148,24 +149,24 @@ class Extractor(Recipe, ABC):
     @final
     def extract(self, batch: ImageBatch) -> np.ndarray:
         """Turn a batch into ``(n, dim)`` float32 features, checking what goes in and what comes out."""
-        who = type(self).__name__
-        self.input.check(batch, who)
+        self.input.check(batch, type(self).__name__)
         if not len(batch):
             return np.empty((0, self.dim), dtype=np.float32)
         with nullcontext() if self.threadsafe else _ONE_AT_A_TIME:
             features = np.asarray(self._extract_batch(batch))
         if features.shape != (len(batch), self.dim):
-            raise ContractError(f"{who} promised features of shape {(len(batch), self.dim)}, but gave {features.shape}")
+            raise self._broken(f"features of shape {(len(batch), self.dim)}, but gave {features.shape}")
         if features.dtype.kind not in "fiu":
-            raise ContractError(f"{who} promised numbers, but gave the type {features.dtype}")
+            raise self._broken(f"numbers, but gave the type {features.dtype}")
         with np.errstate(over="ignore"):
             features = features.astype(np.float32, copy=False)
         if not np.isfinite(features).all():
             bad = batch.ids[~np.isfinite(features).all(axis=1)]
-            raise ContractError(
-                f"{who} promised finite features, but gave NaN or infinity for {len(bad)} images, first {bad[0]}"
-            )
+            raise self._broken(f"finite features, but gave NaN or infinity for {len(bad)} images, first {bad[0]}")
         return features
+
+    def _broken(self, promise: str) -> ContractError:
+        return ContractError(f"{plugins.in_full(type(self))} promised {promise}")
 
     def _extract_batch(self, batch: ImageBatch) -> np.ndarray:
         return self._extract(batch.data)

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, final
 
 from astropy.table import Table
 
+from astrotl import plugins
 from astrotl._params import parameters, plain
 from astrotl.errors import ContractError
 from astrotl.index import Index
@@ -103,7 +104,12 @@ class Task(ABC):
         `~astropy.table.Table`
             The answer, with the columns that the task declares and its origin in ``meta["astrotl"]``.
         """
-        table = self._run(index, self._aligned(index, labels, id_column))
+        known = self._aligned(index, labels, id_column)
+        try:
+            table = self._run(index, known)
+        except Exception as error:
+            error.add_note(f"while {plugins.in_full(type(self))} was answering")
+            raise
         self._check(table)
         table.meta["astrotl"] = {**self._origin(index), **table.meta.get("astrotl", {})}
         return table
@@ -154,18 +160,18 @@ class Task(ABC):
         }
 
     def _check(self, table: Table) -> None:
-        who = type(self).__name__
         if not isinstance(table, Table):
-            raise ContractError(f"{who} promised a table, but gave {type(table).__name__}")
+            raise self._broken(f"a table, but gave {type(table).__name__}")
         for column in self.columns:
             if column.name not in table.colnames:
                 if column.optional:
                     continue
-                raise ContractError(f"{who} promised the column {column.name!r}, but gave {', '.join(table.colnames)}")
+                raise self._broken(f"the column {column.name!r}, but gave {', '.join(table.colnames)}")
             if table[column.name].dtype.kind not in _KINDS[column.kind]:
-                raise ContractError(
-                    f"{who} promised {column.name!r} as {column.kind}, but gave {table[column.name].dtype}"
-                )
+                raise self._broken(f"{column.name!r} as {column.kind}, but gave {table[column.name].dtype}")
             table[column.name].description = column.description
             if column.unit is not None:
                 table[column.name].unit = column.unit
+
+    def _broken(self, promise: str) -> ContractError:
+        return ContractError(f"{plugins.in_full(type(self))} promised {promise}")

@@ -1,0 +1,8 @@
+"""Writes a hook that does not exist."""
+
+from astrotl import hookimpl
+
+
+@hookimpl
+def astrotl_extractor():
+    return {}
