@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +12,7 @@ from astropy.table import Table
 
 from astrotl.detection import _precision
 from astrotl.detection.matching import match
+from astrotl.errors import AstrotlWarning
 from astrotl.measures import Measure, bootstrap
 
 __all__ = ["best_threshold", "completeness_by", "completeness_curve", "detection_scores"]
@@ -18,6 +20,8 @@ __all__ = ["best_threshold", "completeness_by", "completeness_curve", "detection
 #: The overlaps over which the mean average precision is taken.
 _OVERLAPS = np.linspace(0.1, 0.9, 9)
 _HALF = 4
+#: Of fewer images than these no draws tell how much images differ.
+_FEW = 10
 
 
 def detection_scores(
@@ -56,7 +60,8 @@ def detection_scores(
     classes : bool, optional
         Whether a match must be of the same class.
     samples : int, optional
-        How many bootstrap samples the intervals are taken from; what is drawn is whole images. 0 leaves them out.
+        How many bootstrap samples the intervals are taken from; what is drawn is whole images. 0 leaves them out. One
+        image has no intervals, and of fewer than ten they are too narrow, which a warning says.
 
     Returns
     -------
@@ -87,6 +92,10 @@ def detection_scores(
     searched = np.unique(np.asarray(ids, dtype=np.str_))
     if not len(searched):
         raise ValueError("images: there is none, so that nothing can be measured")
+    if samples and len(searched) < _FEW:
+        _warn_of_few(len(searched))
+    # Of one image every draw is the same.
+    samples = samples if len(searched) > 1 else 0
     found, true = _of_images(found, searched), _of_images(true, searched)
     matches = match(found, true, radius=radius, overlap=overlap, classes=classes)
     counted = np.asarray(found["score"], dtype=np.float64) >= threshold
@@ -272,6 +281,16 @@ def _precisions(found: Table, true: Table, searched: np.ndarray, samples: int) -
         interval = bootstrap(take, np.arange(len(searched)), samples=samples)
         rows.append((name, *Measure(float(np.mean(by_overlap[chosen])), interval.low, interval.high)))
     return rows
+
+
+def _warn_of_few(images: int) -> None:
+    lack = "there are no intervals" if images == 1 else "the intervals are too narrow"
+    warnings.warn(
+        f"images: {lack}, for they come from drawing whole images anew, and there {'is' if images == 1 else 'are'} "
+        f"only {images}",
+        AstrotlWarning,
+        stacklevel=3,
+    )
 
 
 def _of_images(boxes: Table, images: np.ndarray) -> Table:

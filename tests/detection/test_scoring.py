@@ -11,7 +11,7 @@ from astrotl.detection.table import make_boxes
 from astrotl.errors import AstrotlWarning, MissingDependencyError
 
 
-def field_of(seed, *, number=60, images="abcdefgh", labels=("clump", "odd")):
+def field_of(seed, *, number=60, images="abcdefghijkl", labels=("clump", "odd")):
     """True boxes, and found ones: most of the true ones, a bit off, and false ones of mostly lower score."""
     rng = np.random.default_rng(seed)
     image = rng.choice(list(images), number)
@@ -91,14 +91,28 @@ def test_intervals_hold_the_value_and_come_from_images():
     assert np.all(table["low"] <= table["value"])
     assert np.all(table["value"] <= table["high"])
     assert np.all(table["high"] - table["low"] > 0.01)
-    assert table.meta["astrotl"]["images"] == 8
+    assert table.meta["astrotl"]["images"] == 12
     again = detection_scores(found, true, samples=200)
     np.testing.assert_array_equal(table["low"], again["low"])
 
 
+def test_one_image_has_no_intervals_and_few_have_too_narrow_ones():
+    found, true = field_of(1)
+    with pytest.warns(AstrotlWarning, match=r"images: there are no intervals, .* and there is only 1$") as told:
+        table = detection_scores(found, true, images=["a"], samples=50)
+    assert len(told) == 1
+    assert np.isnan(table["low"]).all()
+    assert np.isnan(table["high"]).all()
+    assert np.isfinite(table["value"]).all()
+    with pytest.warns(AstrotlWarning, match=r"images: the intervals are too narrow, .* and there are only 9$") as told:
+        table = detection_scores(found, true, images=list("abcdefghi"), samples=50)
+    assert len(told) == 1
+    assert np.all(table["low"] < table["high"])
+
+
 def test_images_without_boxes_widen_what_is_drawn_and_others_are_left_out():
     found, true = field_of(1)
-    table = detection_scores(found, true, images=["a", "b", "nothing here"], samples=10)
+    table = detection_scores(found, true, images=["a", "b", "nothing here"], samples=0)
     assert table.meta["astrotl"]["images"] == 3
     assert table.meta["astrotl"]["true"] == np.isin(true["image"], ["a", "b"]).sum()
 
