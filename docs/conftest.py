@@ -1,7 +1,7 @@
 """Runs what the pages show: ``>>>`` blocks by doctestplus, ``$ astrotl`` lines in console blocks by `Commands`.
 
-A block with a caption is a file of that name, written before the next command runs. A block of the class needs-torch is
-left out where torch is not installed.
+A block with a caption, also an included one, is a file of that name, written before the next command runs. A block of
+the class needs-torch is left out where torch is not installed.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ import warnings
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from textwrap import dedent
+from textwrap import dedent, indent
 
 import pytest
 
 collect_ignore = ["_build", "api", "conf.py"]
 
 _BLOCK = re.compile(r"^( *)\.\. code-block:: (\w+)\n((?:\1 +:\w+:.*\n)*)\s*\n((?:(?:\1 +.*)?\n)+)", re.MULTILINE)
+_INCLUDED = re.compile(r"^\.\. literalinclude:: (.+)\n((?: +:\w+:.*\n)*)", re.MULTILINE)
 _CAPTION = re.compile(r":caption: *(.+)")
 _FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
@@ -62,7 +63,14 @@ class Commands(pytest.Item):
 
 
 def _blocks(page: Path) -> Iterator[tuple[str, str, str]]:
-    for match in _BLOCK.finditer(page.read_text(encoding="utf-8") + "\n"):
+    def block(found: re.Match[str]) -> str:
+        if not _CAPTION.search(found[2]):
+            return ""
+        body = (page.parent / found[1]).read_text(encoding="utf-8")
+        return f".. code-block:: text\n{found[2]}\n{indent(body, '   ')}\n"
+
+    text = _INCLUDED.sub(block, page.read_text(encoding="utf-8") + "\n")
+    for match in _BLOCK.finditer(text):
         yield match[2], match[3], dedent(match[4]).strip("\n") + "\n"
 
 
@@ -80,14 +88,12 @@ def _check(command: str, shown: str, said: str) -> None:
 def _run(command: str) -> str:
     words = shlex.split(command)
     if words[:2] == ["pip", "install"]:
-        return _stand_in_for_pip(Path(words[2]))
+        return _stand_in_for_pip(Path(words[-1]))
     assert words[0] == "astrotl", f"only astrotl runs here, not {command}"
     from astrotl import cli, plugins
 
     plugins._found.cache_clear()
-    for name, module in list(sys.modules.items()):
-        if str(getattr(module, "__file__", "")).startswith(os.getcwd()):
-            del sys.modules[name]
+    _forget_modules()
     importlib.invalidate_caches()
     said, ships = io.StringIO(), dict(cli.cli.commands)
     sys.argv = words
@@ -99,6 +105,13 @@ def _run(command: str) -> str:
     return said.getvalue().replace(os.getcwd() + os.sep, "")
 
 
+def _forget_modules() -> None:
+    """Have the page's own modules imported anew, or by nobody after it."""
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", "")).startswith(os.getcwd()):
+            del sys.modules[name]
+
+
 def _stand_in_for_pip(folder: Path) -> str:
     """Make a package's modules importable and its entry points known, without a network."""
     project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -107,7 +120,7 @@ def _stand_in_for_pip(folder: Path) -> str:
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
     points = "\n".join(f"{name} = {target}" for name, target in project["entry-points"]["astrotl"].items())
     (info / "entry_points.txt").write_text(f"[astrotl]\n{points}\n")
-    sys.path[:0] = [str(info.parent), str(folder.resolve())]
+    sys.path[:0] = [str(info.parent), str(folder.resolve() / "src")]
     return ""
 
 
@@ -130,6 +143,7 @@ def _untouched_process() -> Iterator[None]:
             yield
     finally:
         sys.path[:], sys.argv[:] = path, argv
+        _forget_modules()
         plugins._found.cache_clear()
         if strict is not None:
             os.environ["ASTROTL_STRICT_PLUGINS"] = strict

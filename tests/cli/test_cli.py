@@ -274,7 +274,7 @@ def test_debug_shows_the_traceback(folder):
 
 @pytest.mark.parametrize("command", [
     (), ("demo",), ("extract",), ("index",), ("run",), ("run", "similar"), ("info",), ("plugins",), ("tasks",),
-    ("extractors",),
+    ("extractors",), ("plugin", "new"),
 ])  # fmt: skip
 def test_every_command_has_help(folder, command):
     done = call(folder, *command, "--help")
