@@ -10,7 +10,7 @@ from astropy.table import Table
 from astrotl.detection._pairs import Pairs, by_distance, by_overlap
 from astrotl.detection.table import check_boxes
 
-__all__ = ["Matches", "match"]
+__all__ = ["Matches", "match", "must_agree"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +79,16 @@ def match(
     rank[np.argsort(-np.asarray(found["score"], dtype=np.float64), kind="stable")] = np.arange(len(found))
     # Of two that are as good the later one is taken, as the measures of COCO have it.
     return _choose(pairs.select(np.lexsort((-pairs.second, -pairs.nearness, rank[pairs.first]))), len(found), len(true))
+
+
+def must_agree(true: Table, classes: bool | None) -> bool:
+    """Say whether matches must be of the same class: where there is but one, the search may call it otherwise.
+
+    >>> from astrotl.detection.table import make_boxes
+    >>> must_agree(make_boxes("a", [1, 2], 1, 2, 2, ["clump", "star"]), None)
+    True
+    """
+    return len(set(true["class"])) > 1 if classes is None else classes
 
 
 def _choose(pairs: Pairs, found: int, true: int) -> Matches:

@@ -11,7 +11,7 @@ from astropy.stats import binom_conf_interval
 from astropy.table import Table
 
 from astrotl.detection import _precision
-from astrotl.detection.matching import match
+from astrotl.detection.matching import match, must_agree
 from astrotl.errors import AstrotlWarning
 from astrotl.measures import Measure, bootstrap
 
@@ -32,7 +32,7 @@ def detection_scores(
     radius: float | None = None,
     overlap: float = 0.5,
     threshold: float = 0.5,
-    classes: bool = False,
+    classes: bool | None = None,
     samples: int = 500,
 ) -> Table:
     """Measure how good detections are.
@@ -58,7 +58,7 @@ def detection_scores(
     threshold : float, optional
         The score from which on a box counts as found, for completeness, purity and F1.
     classes : bool, optional
-        Whether a match must be of the same class.
+        Whether a match must be of the same class; by default where the true boxes have more than one.
     samples : int, optional
         How many bootstrap samples the intervals are taken from; what is drawn is whole images. 0 leaves them out. One
         image has no intervals, and of fewer than ten they are too narrow, which a warning says.
@@ -92,12 +92,13 @@ def detection_scores(
     searched = np.unique(np.asarray(ids, dtype=np.str_))
     if not len(searched):
         raise ValueError("images: there is none, so that nothing can be measured")
+    strict = must_agree(true, classes)
     if samples and len(searched) < _FEW:
         _warn_of_few(len(searched))
     # Of one image every draw is the same.
     samples = samples if len(searched) > 1 else 0
     found, true = _of_images(found, searched), _of_images(true, searched)
-    matches = match(found, true, radius=radius, overlap=overlap, classes=classes)
+    matches = match(found, true, radius=radius, overlap=overlap, classes=strict)
     counted = np.asarray(found["score"], dtype=np.float64) >= threshold
     right = counted & (matches.true >= 0)
     counts = np.stack(
@@ -116,6 +117,7 @@ def detection_scores(
         "images": len(searched),
         "true": len(true),
         "threshold": threshold,
+        "classes": strict,
         **({"overlap": overlap} if radius is None else {"radius": radius}),
     }
     return result
@@ -127,6 +129,7 @@ def completeness_curve(
     *,
     radius: float | None = None,
     overlap: float = 0.5,
+    classes: bool | None = None,
     thresholds: npt.ArrayLike | None = None,
 ) -> Table:
     """Give completeness and purity against the score from which on a box counts as found.
@@ -137,6 +140,8 @@ def completeness_curve(
         Boxes with scores, and the true ones.
     radius, overlap : float, optional
         How they are matched, as in `match`.
+    classes : bool, optional
+        Whether a match must be of the same class; by default where the true boxes have more than one.
     thresholds : array_like, optional
         The scores; by default all that occur.
 
@@ -161,7 +166,7 @@ def completeness_curve(
           0.8          0.5   0.50     2
           0.6          1.0   0.67     3
     """
-    is_right = match(found, true, radius=radius, overlap=overlap).true >= 0
+    is_right = match(found, true, radius=radius, overlap=overlap, classes=must_agree(true, classes)).true >= 0
     score = np.asarray(found["score"], dtype=np.float64)
     limits = np.unique(score if thresholds is None else np.asarray(thresholds, dtype=np.float64))[::-1]
     order = np.argsort(-score, kind="stable")
@@ -174,7 +179,9 @@ def completeness_curve(
     return curve
 
 
-def best_threshold(found: Table, true: Table, *, radius: float | None = None, overlap: float = 0.5) -> float:
+def best_threshold(
+    found: Table, true: Table, *, radius: float | None = None, overlap: float = 0.5, classes: bool | None = None
+) -> float:
     """Find the score at which the lower of completeness and purity is highest.
 
     Choose it on other images than those that you measure on.
@@ -185,6 +192,8 @@ def best_threshold(found: Table, true: Table, *, radius: float | None = None, ov
         Boxes with scores, those of low scores too, and the true ones.
     radius, overlap : float, optional
         How they are matched, as in `match`.
+    classes : bool, optional
+        Whether a match must be of the same class; by default where the true boxes have more than one.
 
     Returns
     -------
@@ -201,7 +210,7 @@ def best_threshold(found: Table, true: Table, *, radius: float | None = None, ov
     """
     if not len(found):
         raise ValueError("found: has no box, so that no score is best")
-    curve = completeness_curve(found, true, radius=radius, overlap=overlap)
+    curve = completeness_curve(found, true, radius=radius, overlap=overlap, classes=classes)
     lower = np.fmin(curve["completeness"], curve["purity"])
     return float(curve["threshold"][np.argmax(np.nan_to_num(lower))])
 
@@ -215,6 +224,7 @@ def completeness_by(
     threshold: float = 0.5,
     radius: float | None = None,
     overlap: float = 0.5,
+    classes: bool | None = None,
 ) -> Table:
     """Give completeness in bins of a property of the true boxes, such as their brightness, and purity in the same bins.
 
@@ -231,6 +241,8 @@ def completeness_by(
         The score from which on a box counts as found.
     radius, overlap : float, optional
         How they are matched, as in `match`.
+    classes : bool, optional
+        Whether a match must be of the same class; by default where the true boxes have more than one.
 
     Returns
     -------
@@ -255,7 +267,7 @@ def completeness_by(
         raise ValueError(f"column: true has no {column!r}; it has {', '.join(true.colnames)}")
     values = _values(true, column)
     edges = _edges(values, bins)
-    matches = match(found, true, radius=radius, overlap=overlap)
+    matches = match(found, true, radius=radius, overlap=overlap, classes=must_agree(true, classes))
     counted = np.asarray(found["score"], dtype=np.float64) >= threshold
     detected = (matches.found >= 0) & np.append(counted, False)[matches.found]
     by = Table({"low": edges[:-1], "high": edges[1:]})

@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from astrotl.detection import best_threshold, completeness_by, completeness_curve, match
+from astrotl.detection.matching import must_agree
 from astrotl.detection.table import check_boxes, corners
 from astrotl.images import ImageBatch
 from astrotl.plots._style import INK, ORANGE, PAPER, QUIET, RED, SKY, YELLOW, darken
@@ -44,10 +45,11 @@ def boxed(
     most: int = 16,
     radius: float | None = None,
     overlap: float = 0.5,
+    classes: bool | None = None,
 ) -> Figure:
     """Draw images with the boxes that were found in them: right ones, false ones, and the true ones that were missed.
 
-    Where there are several classes, each box has the name of its own; a box with the wrong name counts as right.
+    Where there are several classes, each box has the name of its own, and one with the wrong name is false.
 
     Parameters
     ----------
@@ -65,6 +67,8 @@ def boxed(
         How many images are drawn at the most, the first ones; the legend counts their boxes.
     radius, overlap : float, optional
         How found and true boxes are matched, as in `astrotl.detection.match`.
+    classes : bool, optional
+        Whether a match must be of the same class; by default where the true boxes have more than one.
 
     Returns
     -------
@@ -77,7 +81,7 @@ def boxed(
     shown = list(islice(fields, most))
     if not shown:
         raise ValueError("fields: hold no image to draw")
-    boxes = _sorted_out(found, true, threshold, radius, overlap)
+    boxes = _sorted_out(found, true, threshold, radius=radius, overlap=overlap, classes=classes)
     named = len({str(name) for some in boxes.values() for name in some["class"]}) > 1
     counts = dict.fromkeys(boxes, 0)
     across = min(columns, len(shown))
@@ -110,6 +114,7 @@ def completeness_purity(
     by: str | None = None,
     radius: float | None = None,
     overlap: float = 0.5,
+    classes: bool | None = None,
 ) -> Figure:
     """Draw completeness and purity against the score, and against each other; bands and bars are 95 % intervals.
 
@@ -124,6 +129,8 @@ def completeness_purity(
         purity if ``found`` has the column too.
     radius, overlap : float, optional
         How found and true boxes are matched, as in `astrotl.detection.match`.
+    classes : bool, optional
+        Whether a match must be of the same class; by default where the true boxes have more than one.
 
     Returns
     -------
@@ -132,7 +139,7 @@ def completeness_purity(
     """
     if not len(true):
         raise ValueError("true: has no box to be found")
-    matching: dict[str, Any] = {"radius": radius, "overlap": overlap}
+    matching: dict[str, Any] = {"radius": radius, "overlap": overlap, "classes": classes}
     if threshold is None:
         threshold = best_threshold(found, true, **matching)
     curve = completeness_curve(found, true, **matching)
@@ -153,14 +160,14 @@ def completeness_purity(
 
 
 def _sorted_out(
-    found: Table, true: Table | None, threshold: float, radius: float | None, overlap: float
+    found: Table, true: Table | None, threshold: float, *, classes: bool | None, **matching: Any
 ) -> dict[str, Table]:
     """Sort boxes by what became of them."""
     check_boxes(found, "found", found=True)
     found = found[np.asarray(found["score"], dtype=np.float64) >= threshold]
     if true is None:
         return {"found": found}
-    matches = match(found, true, radius=radius, overlap=overlap)
+    matches = match(found, true, classes=must_agree(true, classes), **matching)
     return {"right": found[matches.true >= 0], "missed": true[matches.found < 0], "false": found[matches.true < 0]}
 
 

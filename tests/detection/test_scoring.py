@@ -137,8 +137,29 @@ def test_other_classes_are_said():
     found["class"] = ["object"] * len(found)
     with pytest.warns(AstrotlWarning, match=r"no box is of a class of the true ones \(clump, odd\)"):
         table = detection_scores(found, true, samples=0)
-    assert value(table, "map") == 0
-    assert value(table, "completeness") > 0.4
+    assert value(table, "map") == value(table, "completeness") == 0
+    with pytest.warns(AstrotlWarning, match="no box is of a class of the true ones"):
+        assert value(detection_scores(found, true, samples=0, classes=False), "completeness") > 0.4
+
+
+def test_where_there_are_several_classes_a_match_is_of_the_same():
+    found, true = field_of(1)
+    found["class"] = np.where(np.arange(len(found)) % 2, found["class"], "odd")
+    measures = {
+        "scores": lambda **asked: value(detection_scores(found, true, samples=0, **asked), "completeness"),
+        "curve": lambda **asked: completeness_curve(found, true, thresholds=[0.5], **asked)["completeness"][0],
+        "by": lambda **asked: np.sum(
+            (by := completeness_by(found, true, "y", bins=[0, 200], **asked))["completeness"] * by["true"] / len(true)
+        ),
+    }
+    for name, measure in measures.items():
+        assert measure() == measure(classes=True) < measure(classes=False), name
+    assert len({round(float(measure()), 9) for measure in measures.values()}) == 1
+    assert detection_scores(found, true, samples=0).meta["astrotl"]["classes"] is True
+    assert best_threshold(found, true) == best_threshold(found, true, classes=True)
+    alone = true.copy()
+    alone["class"] = ["star"] * len(true)
+    assert completeness_curve(found, alone, thresholds=[0.5])["completeness"][0] == measures["curve"](classes=False)
 
 
 def test_no_image_at_all_is_refused():

@@ -84,6 +84,18 @@ def test_several_classes_have_their_names(fields, found, true):
     assert [text.get_text() for text in figure.axes[0].texts] == ["clump", "odd", "clump"]
 
 
+def test_a_box_of_the_wrong_class_is_false_where_there_are_several(fields, found, true):
+    other = true.copy()
+    other["class"] = ["odd", "clump", "odd"]
+    assert legend(boxed(fields, found, other)) == ["right (0)", "missed (3)", "false (3)"]
+    assert legend(boxed(fields, found, other, classes=False)) == ["right (1)", "missed (2)", "false (2)"]
+    marks = [
+        completeness_purity(found, other, threshold=0.2, classes=classes).axes[0].lines[1].get_ydata()[0]
+        for classes in (None, False)
+    ]
+    assert marks == pytest.approx([0, 2 / 3])
+
+
 def test_an_image_is_drawn_as_it_is_and_a_box_over_its_edge_makes_no_room(fields):
     over = make_boxes("a", 59, 20, 20, 20, "clump", score=0.9)
     ax = boxed(fields[:1], over).axes[0]
