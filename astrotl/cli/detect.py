@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import warnings
 from collections.abc import Callable
@@ -190,7 +191,7 @@ def evaluate(
     found: str,
     inputs: tuple[str, ...],
     bands: tuple[str, ...] | None,
-    drawn: Callable[[list[Field]], Table],
+    drawn: functools.partial[Table],
     overlap: float,
     within: float | None,
     threshold: float | None,
@@ -203,7 +204,8 @@ def evaluate(
 
     The images are those that were searched, unless INPUT names some of them. Average precision (ap50, map) and the
     curve want the boxes of low scores, too: search with --threshold 0. Completeness, purity and F1 are those from
-    --threshold on, which is then the score on which the detector counts.
+    --threshold on, which is then the score on which the detector counts. Where the true boxes have several classes, a
+    match must be of the same class. --classes leaves the others out of what was drawn and of what was found.
 
     \b
       astrotl detect run clumps.safetensors test/ --threshold 0 -o found.ecsv
@@ -232,10 +234,15 @@ def evaluate(
             stacklevel=2,
         )
     boxes = _of_fields(boxes, fields)
+    if only := drawn.keywords["classes"]:
+        boxes = _of_classes(boxes, only, found)
     matching: dict[str, Any] = {"radius": within, "overlap": overlap}
     scores = detection_scores(boxes, true, images=[field.id for field in fields], threshold=at, **matching)
     show_table(scores)
-    click.echo(f"{found}: {len(true):,} true boxes in {len(fields):,} images; counted from the score {at:.3f} on")
+    alike = "boxes of the same class match" if scores.meta["astrotl"]["classes"] else "boxes match whatever their class"
+    click.echo(
+        f"{found}: {len(true):,} true boxes in {len(fields):,} images; counted from the score {at:.3f} on; {alike}"
+    )
     if output is not None:
         write_table(scores, output)
         click.echo(f"{output}: {len(scores)} measures")
@@ -339,6 +346,18 @@ def _of_fields(found: Table, fields: list[Field]) -> Table:
     import numpy as np
 
     return found[np.isin(found["image"], [field.id for field in fields])]
+
+
+def _of_classes(found: Table, classes: tuple[str, ...], path: str) -> Table:
+    import numpy as np
+
+    kept = found[np.isin(found["class"], list(classes))]
+    if len(found) and not len(kept):
+        names = ", ".join(sorted(set(found["class"].tolist())))
+        warnings.warn(
+            f"classes: no box of {path} is of {', '.join(classes)}, only of {names}", AstrotlWarning, stacklevel=3
+        )
+    return kept
 
 
 def _check_folder(path: str | None) -> None:

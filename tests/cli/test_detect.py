@@ -167,7 +167,8 @@ def test_the_scores_are_those_of_python(folder, found):
     images = [f"SIM{number:04}" for number in range(1, 13)]
     scores = detection_scores(boxes, true, images=images, radius=4)
     assert shown(scores) in done.stdout
-    assert f"{found}: {len(true)} true boxes in 12 images; counted from the score 0.500 on" in done.stdout
+    assert f"{found}: {len(true)} true boxes in 12 images; counted from the score 0.500 on; boxes match" in done.stdout
+    assert done.stdout.count("boxes match whatever their class") == 1
     assert read_table(folder / "scores.ecsv")["value"].tolist() == pytest.approx(scores["value"].tolist())
     assert min((folder / name).stat().st_size for name in ("boxes.png", "curve.png")) > 10_000
 
@@ -196,6 +197,40 @@ def test_what_begins_at_a_score_has_no_precision(folder):
     assert "counted from the score 0.900 on" in asked.stdout
     below = fails(folder, "detect", "evaluate", "sure.ecsv", "--boxes", "clumps.json", "--threshold", 0.5)
     assert below == "threshold: sure.ecsv holds no box below a score of 0.9; search again with --threshold 0"
+
+
+def test_some_of_the_classes_are_those_of_both_tables(folder):
+    (folder / "two").mkdir()
+    for name in "ab":
+        pixels = np.random.default_rng(0).normal(size=(80, 80)).astype(np.float32)
+        fits.writeto(folder / "two" / f"{name}.fits", pixels)
+    places = [
+        (name, *place, 10, 10, label) for name in "ab" for place, label in (((20, 20), "odd"), ((60, 60), "plain"))
+    ]
+    true = Table(rows=places, names=("image", "x", "y", "width", "height", "class"))
+    true.write(folder / "two.ecsv")
+    found = true.copy()
+    found["score"] = 0.9
+    # One of four has the wrong name.
+    found["class"] = ["odd", "odd", "odd", "plain"]
+    found.write(folder / "named.ecsv")
+
+    def evaluated(*words):
+        done = call(folder, "detect", "evaluate", "named.ecsv", "two", "--boxes", "two.ecsv", *words, warn="ignore")
+        assert done.returncode == 0, done.stderr
+        values = {line.split()[0]: line.split()[1] for line in done.stdout.splitlines()[2:7]}
+        return values["completeness"], values["purity"], done.stdout.splitlines()[-1]
+
+    completeness, purity, said = evaluated()
+    assert (completeness, purity) == ("0.750", "0.750")
+    assert said.endswith("4 true boxes in 2 images; counted from the score 0.500 on; boxes of the same class match")
+    assert evaluated("--classes", "plain")[:2] == ("0.500", "1.000")
+    found["class"] = ["object"] * 4
+    found.write(folder / "named.ecsv", overwrite=True)
+    words = ("detect", "evaluate", "named.ecsv", "two", "--boxes", "two.ecsv", "--classes", "odd")
+    asked = call(folder, *words, warn="default")
+    assert asked.returncode == 0, asked.stderr
+    assert "classes: no box of named.ecsv is of odd, only of object" in asked.stderr
 
 
 def test_a_table_that_forgot_its_search(folder, found):
