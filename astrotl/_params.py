@@ -156,16 +156,18 @@ def parameter_docs(cls: type) -> dict[str, str]:
 
 def _section_parameters(docstring: str) -> dict[str, str]:
     docs: dict[str, list[str]] = {}
-    section, name = "", ""
+    section = ""
+    names: list[str] = []
     lines = inspect.cleandoc(docstring).splitlines()
     for line, below in zip(lines, [*lines[1:], ""], strict=True):
         if below and set(below) == {"-"}:
-            section, name = line, ""
-        elif section == "Parameters" and (match := re.match(r"(\w+) :", line)):
-            name = match[1]
-            docs[name] = []
-        elif section == "Parameters" and name and line.startswith(" "):
-            docs[name].append(line.strip())
+            section, names = line, []
+        elif section == "Parameters" and (match := re.match(r"(\w+(?:, \w+)*) :", line)):
+            names = match[1].split(", ")
+            docs |= {name: [] for name in names}
+        elif section == "Parameters" and line.startswith(" "):
+            for name in names:
+                docs[name].append(line.strip())
     return {name: " ".join(words).replace("``", "").replace("`", "") for name, words in docs.items()}
 
 
