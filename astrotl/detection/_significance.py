@@ -8,7 +8,7 @@ import numpy as np
 from astropy.stats import mad_std
 from scipy import ndimage
 
-__all__ = ["significance", "smoothed"]
+__all__ = ["noise_of_sums", "significance", "smoothed"]
 
 
 def significance(
@@ -55,3 +55,36 @@ def smoothed(image: np.ndarray, width: float) -> np.ndarray:
     known = np.isfinite(image)
     weight = ndimage.gaussian_filter(known.astype(np.float64), width)
     return ndimage.gaussian_filter(np.where(known, image, 0), width) / np.maximum(weight, 1e-6)
+
+
+def noise_of_sums(segments: np.ndarray, smooth: float, structure: float | None = None) -> np.ndarray:
+    """Give the noise of the sum of the significance over each segment: what was smoothed adds up, more than its root.
+
+    Parameters
+    ----------
+    segments : `~numpy.ndarray` of int
+        The number of the segment that each pixel belongs to, from 1; 0 is none.
+    smooth : float
+        The standard deviation of the Gaussian that has smoothed the noise, in pixels.
+    structure : float, optional
+        That of a Gaussian that was taken off.
+
+    Returns
+    -------
+    `~numpy.ndarray`
+        The noise, where that of a pixel is 1.
+
+    Examples
+    --------
+    >>> segments = np.ones((3, 3), dtype=int)
+    >>> noise_of_sums(segments, smooth=0).round(1).tolist(), noise_of_sums(segments, smooth=1.5).round(1).tolist()
+    ([3.0], [7.9])
+    """
+    reach = int(np.ceil(4 * np.hypot(smooth, structure or 0))) + 1
+
+    def passed(mask: np.ndarray) -> float:
+        left = ndimage.gaussian_filter(np.pad(mask, reach).astype(np.float64), smooth)
+        return float(np.sum((left if structure is None else left - ndimage.gaussian_filter(left, structure)) ** 2))
+
+    found = enumerate(ndimage.find_objects(segments), 1)
+    return np.sqrt([passed(segments[where] == number) for number, where in found]) / np.sqrt(passed(np.ones((1, 1))))

@@ -14,7 +14,7 @@ from scipy import ndimage
 from astrotl._optional import missing_dependency
 from astrotl._params import parameters, plain
 from astrotl.detection._deblending import deblend as part
-from astrotl.detection._significance import significance, smoothed
+from astrotl.detection._significance import noise_of_sums, significance, smoothed
 from astrotl.detection.base import Detector, Found
 from astrotl.images import ImageBatch
 from astrotl.preprocess import Choose
@@ -26,8 +26,9 @@ class Classical(Detector):
     """Finds what stands out of the sky, without labels.
 
     From each band the sky is taken, the bands are summed in units of their noise and smoothed, and what is connected
-    above ``sigma`` is a source. Its score is S / (S + 5), where S is its whole signal over the noise: 0.5 where that
-    is five.
+    above ``sigma`` is a source. Its score is S / (S + 5), where S is the signal of all its pixels over the noise of
+    their sum: 0.5 where that is five. The noise of neighbouring pixels is taken to be independent before they are
+    smoothed; in an image that was resampled it is not, and S is too high.
 
     For clumps in galaxies take the bluest band, a ``structure`` of two or three times the size of a clump and
     ``deblend=0.3``, and keep what is `~astrotl.detection.on_host`: all that is smoother is taken from the image first,
@@ -141,8 +142,7 @@ class Classical(Detector):
         if not len(numbers):
             return Found.none()
         signal = ndimage.sum_labels(image, segments, numbers)
-        size = ndimage.sum_labels(np.ones_like(image), segments, numbers)
-        score = signal / (signal + 5 * np.sqrt(size))
+        score = signal / (signal + 5 * noise_of_sums(segments, self.smooth, self.structure))
         if self.box is not None:
             y, x = np.array(ndimage.maximum_position(image, segments, numbers)).T
             width = height = np.full(len(numbers), self.box)

@@ -5,10 +5,12 @@ import sys
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from astrotl import ImageBatch
 from astrotl.detection import Classical, Detector, best_threshold, completeness_curve, on_host, read_boxes
 from astrotl.detection._deblending import deblend
+from astrotl.detection._significance import noise_of_sums
 from astrotl.detection.table import make_boxes
 from astrotl.errors import AstrotlWarning, MissingDependencyError
 from astrotl.sources import open_fields
@@ -60,7 +62,32 @@ def test_bands_together_find_what_none_finds_alone():
     assert completeness(*bands) > completeness(bands[0]) + 0.2
 
 
-def test_the_score_rises_with_the_brightness_and_is_a_half_at_five_sigma():
+@pytest.mark.parametrize(("known", "least", "most"), [(5, 4.5, 5.5), (12, 9, 12)])
+def test_the_score_is_a_half_where_the_signal_is_five_times_its_noise(known, least, most):
+    x, y = (values.ravel() for values in np.meshgrid(*[np.arange(20, 590, 40)] * 2))
+    # What weighs each pixel by the star's own light has this signal over its noise, and nothing has more.
+    peak = known / np.sqrt(np.pi * 1.5**2)
+    image = gaussians(x, y, np.full(len(x), peak), size=600, width=1.5) + noise(2, 600)
+    found = look(Classical(), image)
+    stars = found.score[[np.argmin(np.hypot(found.x - a, found.y - b)) for a, b in zip(x, y, strict=True)]]
+    assert least < np.median(5 * stars / (1 - stars)) < most
+
+
+@pytest.mark.parametrize(("smooth", "structure"), [(0, None), (1.5, None), (1, 3)])
+def test_the_noise_of_a_sum_is_that_of_what_was_smoothed(smooth, structure):
+    segments = np.zeros((40, 40), dtype=int)
+    segments[5:8, 5:8], segments[15:30, 10:32] = 1, 2
+    sums = []
+    for seed in range(400):
+        image = ndimage.gaussian_filter(noise(seed, 40), smooth, mode="wrap")
+        image -= 0 if structure is None else ndimage.gaussian_filter(image, structure, mode="wrap")
+        sums.append([*ndimage.sum_labels(image, segments, [1, 2]), image[35, 35]])
+    scatter = np.std(sums, axis=0)
+    expected = noise_of_sums(segments, smooth, structure)
+    np.testing.assert_allclose(scatter[:2] / scatter[2], expected, rtol=0.12)
+
+
+def test_the_score_rises_with_the_brightness():
     x = [20, 50, 80, 110, 140]
     found = look(Classical(), gaussians(x, [80] * 5, [6, 12, 25, 50, 1000]) + noise(3))
     near = [np.argmin(np.hypot(found.x - one, found.y - 80)) for one in x]
