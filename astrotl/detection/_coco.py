@@ -63,21 +63,22 @@ def coco_of(boxes: Table, images: Sequence[tuple[str, tuple[int, int]]]) -> str:
     number_of = {name: number for number, (name, _) in enumerate(images, start=1)}
     class_of = {name: number for number, name in enumerate(sorted(set(boxes["class"].tolist())), start=1)}
     scored = ("score",) if "score" in boxes.colnames else ()
+    shapes = dict(images)
     annotations = []
     for number, row in enumerate(boxes.iterrows(*COLUMNS, *scored), start=1):
-        x, y, width, height = map(float, row[1:5])
+        left, width = _cut(float(row[1]), float(row[3]), shapes[row[0]][1])
+        bottom, height = _cut(float(row[2]), float(row[4]), shapes[row[0]][0])
         annotation = {
             "id": number,
             "image_id": number_of[row[0]],
             "category_id": class_of[row[5]],
-            "bbox": [x - width / 2 + 0.5, y - height / 2 + 0.5, width, height],
+            "bbox": [left, bottom, width, height],
             "area": width * height,
             "iscrowd": 0,
         }
         if scored and np.isfinite(row[6]):
             annotation["score"] = float(row[6])
         annotations.append(annotation)
-    shapes = dict(images)
     content = {
         "images": [
             {"id": number, "file_name": name, "width": shapes[name][1], "height": shapes[name][0]}
@@ -87,6 +88,13 @@ def coco_of(boxes: Table, images: Sequence[tuple[str, tuple[int, int]]]) -> str:
         "annotations": annotations,
     }
     return json.dumps(content, allow_nan=False)
+
+
+def _cut(centre: float, size: float, length: int) -> tuple[float, float]:
+    """Give where a box begins, from the outer corner of the first pixel, and its size, within an image so long."""
+    start, stop = centre - size / 2 + 0.5, centre + size / 2 + 0.5
+    # What is not cut keeps its last digit.
+    return (start, size) if start >= 0 and stop <= length else (max(start, 0.0), min(stop, length) - max(start, 0.0))
 
 
 class _Content:

@@ -53,10 +53,14 @@ class Images:
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """Boxes as they were drawn, the number of the image of each, -1 for none, and what has been left out already."""
+    """Boxes as they were drawn, the number of the image of each, -1 for none, and what has been left out already.
+
+    Of points with a radius the middle is what was drawn.
+    """
 
     boxes: Table
     image: np.ndarray
+    points: bool = False
     absent: str = "of images that are not given"
     left_out: dict[str, int] = dataclasses.field(default_factory=dict)
 
@@ -101,7 +105,7 @@ def read_drawn(
     for name in table.colnames:
         if name not in used and name not in COLUMNS:
             boxes[name] = table[name][rows]
-    return Drawn(boxes, image, absent)
+    return Drawn(boxes, image, drawn_with is None, absent)
 
 
 def _column_of_images(table: Table, names: dict[str, str], images: Images, used: set[str]) -> str | None:

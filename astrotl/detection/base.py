@@ -63,12 +63,10 @@ class Found:
         return replace(self, x=self.x + right, y=self.y + up)
 
     def within(self, shape: tuple[int, int]) -> Found:
-        """Cut the boxes at the edges of an image, and leave out what lies outside."""
+        """Keep the boxes whose centre lies in an image, whole: cut at its edge they would have another centre."""
         height, width = shape
-        left, right = (np.clip(self.x + sign * self.width / 2, -0.5, width - 0.5) for sign in (-1, 1))
-        bottom, top = (np.clip(self.y + sign * self.height / 2, -0.5, height - 0.5) for sign in (-1, 1))
-        cut = replace(self, x=(left + right) / 2, y=(bottom + top) / 2, width=right - left, height=top - bottom)
-        return cut.select((cut.width > 0) & (cut.height > 0))
+        across = (self.x >= -0.5) & (self.x <= width - 0.5)
+        return self.select(across & (self.y >= -0.5) & (self.y <= height - 0.5) & (self.width > 0) & (self.height > 0))
 
     def select(self, rows: npt.ArrayLike) -> Found:
         """Keep only these boxes."""

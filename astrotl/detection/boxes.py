@@ -31,9 +31,10 @@ def read_boxes(
 ) -> Table:
     """Read what was drawn by hand in images.
 
-    Boxes that reach over the edge of their image are cut there. Those of images that are not given, outside their
-    image, of no size, with values that are no numbers, without a class, and crowds of COCO are left out, and counted in
-    one warning. Images without any box stay what they are: they teach what is empty.
+    Boxes that reach over the edge of their image are cut there, but not those about points, which would no longer be
+    their middle. Those of images that are not given, outside their image, of no size, with values that are no numbers,
+    without a class, and crowds of COCO are left out, and counted in one warning. Images without any box stay what they
+    are: they teach what is empty.
 
     Parameters
     ----------
@@ -108,7 +109,7 @@ def _from_coco(path: str, images: Images) -> Drawn:
 
 
 def _fitted(drawn: Drawn, images: Images, where: str) -> Table:
-    """Cut boxes to their images, and leave out and count those that cannot be."""
+    """Cut boxes to their images, but not those about points, and leave out and count those that cannot be."""
     boxes = drawn.boxes
     shapes = np.array([*(field.shape for field in images.fields), (0, 0)], dtype=np.float64)[drawn.image]
     with np.errstate(over="ignore", invalid="ignore"):
@@ -117,12 +118,17 @@ def _fitted(drawn: Drawn, images: Images, where: str) -> Table:
         cut = np.concatenate([np.maximum(edges, limits)[:, :2], np.minimum(edges, limits)[:, 2:]], axis=1)
         size, left = edges[:, 2:] - edges[:, :2], cut[:, 2:] - cut[:, :2]
         over = (cut[:, :2] != edges[:, :2]) | (cut[:, 2:] != edges[:, 2:])
+        middle = (edges[:, :2] + edges[:, 2:]) / 2
+        outside = ~(left > 0).all(axis=1) | (over & (left < 1)).any(axis=1)
+        if drawn.points:
+            over[:] = False
+            outside = ~((middle >= limits[:, :2]) & (middle <= limits[:, 2:])).all(axis=1)
     reasons = {
         drawn.absent: drawn.image < 0,
         "with values that are no numbers": ~np.isfinite(edges).all(axis=1),
         "of no size": ~(size > 0).all(axis=1),
         "without a class": boxes["class"] == "",
-        "outside their image": ~(left > 0).all(axis=1) | (over & (left < 1)).any(axis=1),
+        "outside their image": outside,
     }
     kept = np.ones(len(boxes), dtype=bool)
     left_out = {why: count for why, count in drawn.left_out.items() if count}

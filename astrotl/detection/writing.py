@@ -29,7 +29,8 @@ _DIGITS = 12
 def write_coco(boxes: Table, fields: Sequence[Field], path: Path) -> None:
     """Write boxes as COCO.
 
-    `~astrotl.detection.read_boxes` reads the same boxes from it. The file appears whole or not at all.
+    `~astrotl.detection.read_boxes` reads the same boxes from it, but for those that reach over the edge of their image:
+    they are cut there, as other tools want it. The file appears whole or not at all.
 
     Parameters
     ----------

@@ -136,6 +136,13 @@ def test_points_become_boxes_of_their_radius():
     np.testing.assert_allclose(places(read_boxes(points, [image(wcs=sky())]))[1], [60, 30, 16, 16])
 
 
+def test_points_at_the_edge_of_their_image_keep_their_place():
+    points = Table({"x": [1, 99.5, 50, 101], "y": [40, 79, -0.5, 40]})
+    with pytest.warns(AstrotlWarning, match="labels: 1 of 4 boxes are left out: 1 outside their image"):
+        boxes = read_boxes(points, [image()], radius=6)
+    assert places(boxes) == [[1, 40, 12, 12], [99.5, 79, 12, 12], [50, -0.5, 12, 12]]
+
+
 def test_positions_go_to_every_image_that_holds_them():
     fields = [image("a", wcs=sky()), image("b", wcs=sky(dec=60.005)), image("c", wcs=sky(ra=200))]
     labels = Table({"ra": [150.0, 150.0, 10.0], "dec": [60.002, 60.0, 10.0], "mag": [20.0, 21.0, 22.0]})
@@ -143,7 +150,7 @@ def test_positions_go_to_every_image_that_holds_them():
         boxes = read_boxes(labels, fields, radius="3 arcsec")
     assert boxes["image"].tolist() == ["a", "b", "a", "b"]
     assert boxes["mag"].tolist() == [20, 20, 21, 21]
-    np.testing.assert_allclose(boxes["y"], [39.5 + 14.4, 39.5 - 21.6, 39.5, 4.5], atol=1e-3)  # the last one is cut
+    np.testing.assert_allclose(boxes["y"], [39.5 + 14.4, 39.5 - 21.6, 39.5, 3.5], atol=1e-3)
     np.testing.assert_allclose(boxes["width"], 12, rtol=1e-5)
     centres = fields[1].sky_of(boxes["x"][1:2], boxes["y"][1:2])
     assert centres.separation(SkyCoord(150, 60.002, unit="deg")).arcsec.max() < 1e-6

@@ -53,6 +53,16 @@ def test_what_is_written_as_coco_is_read_as_it_was(tmp_path, rows, scored):
         assert back[name].tolist() == boxes[name].tolist()
 
 
+def test_coco_ends_where_the_image_ends(tmp_path):
+    boxes = make_boxes("m31", [1, 98, 50], [40, 78, 0.25], 12, 6, "clump")
+    write_coco(boxes, [image()], tmp_path / "boxes.json")
+    written = json.loads((tmp_path / "boxes.json").read_text())["annotations"]
+    assert [one["bbox"] for one in written] == [[0, 37.5, 7.5, 6], [92.5, 75.5, 7.5, 4.5], [44.5, 0, 12, 3.75]]
+    assert written[1]["area"] == 7.5 * 4.5
+    back = read_boxes(tmp_path / "boxes.json", [image()])
+    assert corners(back).tolist() == [[-0.5, 37, 7, 43], [92, 75, 99.5, 79.5], [44, -0.5, 56, 3.25]]
+
+
 def test_other_tools_read_the_coco_file(tmp_path):
     boxes = make_boxes(["m31", "m31"], [10, 20], [10, 30], 8, 6, ["clump", "star"])
     write_coco(boxes, [image(), image("m33")], tmp_path / "boxes.json")
