@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import warnings
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -21,6 +22,8 @@ __all__ = ["measure_flux"]
 
 #: The fewest pixels of an annulus that tell the sky.
 _FEWEST = 12
+#: The most of a circle that may be at distances from its centre at which nothing is seen.
+_UNSEEN = 0.1
 
 
 class _Circles(NamedTuple):
@@ -43,8 +46,11 @@ def measure_flux(
     """Measure the flux of each box in a circle, in every band.
 
     The sky is the clipped median of an annulus. What is in the circle of another box is masked; a pixel that is in both
-    circles belongs to the nearer centre, in units of the radii. Where pixels of the circle are masked or without data,
-    the others at the same distance from the centre stand for them, as if the source were round. Of light outside the
+    circles belongs to the nearer centre, in units of the radii. So give only boxes that you believe: a false one masks,
+    too. A box that lies within a much larger circle, its annulus as well, has the light of that for its sky.
+
+    Where pixels of the circle are masked or without data, the others at the same distance from the centre stand for
+    them, as if the source were round, or those further in, if a tenth of the circle or less is so. Of light outside the
     circle nothing is said.
 
     The error is that of the noise in the annulus, of the sky's own uncertainty and, if ``gain`` is given, of the
@@ -70,7 +76,7 @@ def measure_flux(
     -------
     `~astropy.table.Table`
         The boxes, with ``aperture``, the radius in pixels, and for each band ``flux_BAND`` and ``flux_BAND_error``, and
-        ``mag_BAND`` and ``mag_BAND_error``; NaN where it cannot be measured.
+        ``mag_BAND`` and ``mag_BAND_error``; NaN where it cannot be measured. ``meta["astrotl"]["flux"]`` says how.
 
     Examples
     --------
@@ -114,12 +120,15 @@ def measure_flux(
             fluxes[band][rows] = measured[:, number]
     table = boxes.copy()
     table["aperture"] = aperture * u.pix
-    _add_columns(table, fluxes, _zeropoints(zeropoint, fluxes), gain)
+    zeropoints = _zeropoints(zeropoint, fluxes)
+    _add_columns(table, fluxes, zeropoints, gain)
+    how = {"radius": radius, "annulus": list(annulus), "zeropoint": zeropoints, "gain": gain}
+    table.meta["astrotl"] = {**table.meta.get("astrotl", {}), "flux": how}
     lost = np.sum(~np.all([np.isfinite(flux[:, 0]) for flux in fluxes.values()], axis=0)) if fluxes else len(boxes)
     if lost:
         warnings.warn(
-            f"boxes: {lost:,} of {len(boxes):,} have no flux in some band: no data, no sky around them, or none of "
-            "the fields",
+            f"boxes: {lost:,} of {len(boxes):,} have no flux in some band: no data, no sky around them, covered "
+            "by neighbours, or of none of the fields",
             AstrotlWarning,
             stacklevel=2,
         )
@@ -136,13 +145,14 @@ def _radii(boxes: Table, radius: float | None) -> np.ndarray:
 def _zeropoints(zeropoint: float | Mapping[str, float] | None, bands: Iterable[str]) -> dict[str, float]:
     if zeropoint is None:
         return {}
-    if not isinstance(zeropoint, Mapping):
-        return dict.fromkeys(bands, float(zeropoint))
     known = list(bands)
-    for band in zeropoint:
+    given = dict(zeropoint) if isinstance(zeropoint, Mapping) else dict.fromkeys(known, zeropoint)
+    for band, value in given.items():
         if band not in known:
             raise ValueError(f"zeropoint: there is no {band!r}{nearest(band, known)}; there are {', '.join(known)}")
-    return dict(zeropoint)
+        if not isinstance(value, numbers.Real) or not np.isfinite(value):
+            raise ValueError(f"zeropoint: expected a magnitude, got {value!r}")
+    return {band: float(value) for band, value in given.items()}
 
 
 def _measure(field: Field, circles: _Circles, one: int, annulus: tuple[float, float]) -> np.ndarray:
@@ -152,14 +162,18 @@ def _measure(field: Field, circles: _Circles, one: int, annulus: tuple[float, fl
     except ModuleNotFoundError as error:
         raise missing_dependency(error, "photometry") from error
     x, y, radius = (float(values[one]) for values in circles)
-    if not (np.isfinite(x + y + radius) and radius > 0):
-        return np.full((len(field.channels), 2), np.nan)
-    reach = int(np.ceil(max(annulus[1], 1) * radius)) + 1
-    left, bottom, side = round(x) - reach, round(y) - reach, 2 * reach + 1
-    data = field.read(left, bottom, side, side).astype(np.float64)
-    rows, columns = np.mgrid[bottom : bottom + side, left : left + side]
+    nothing = np.full((len(field.channels), 2), np.nan)
+    height, width = field.shape
+    # A circle as large as the field has no sky around it, one beside the field has no light.
+    beside = max(-x, x - width, -y, y - height) > radius
+    if not (np.isfinite(x + y + radius) and 0 < 2 * radius <= np.hypot(width, height)) or beside:
+        return nothing
+    left, right = _span(x, radius, annulus[1], width)
+    bottom, top = _span(y, radius, annulus[1], height)
+    data = field.read(left, bottom, right - left, top - bottom).astype(np.float64)
+    rows, columns = np.mgrid[bottom:top, left:right]
     distance = np.hypot(columns - x, rows - y)
-    others = _of_others(circles, one, rows, columns, distance / radius)
+    others = _of_others(circles, one, rows, columns, distance / radius, annulus[1] * radius)
     inside = CircularAperture((x - left, y - bottom), radius).to_mask(method="exact").to_image(data.shape[1:])
     in_annulus = (distance >= annulus[0] * radius) & (distance <= annulus[1] * radius) & ~others
     measured = []
@@ -178,27 +192,43 @@ def _measure(field: Field, circles: _Circles, one: int, annulus: tuple[float, fl
     return np.array(measured)
 
 
-def _of_others(circles: _Circles, one: int, rows: np.ndarray, columns: np.ndarray, own: np.ndarray) -> np.ndarray:
+def _span(centre: float, radius: float, outer: float, length: int) -> tuple[int, int]:
+    """Give the window along an axis: all of the circle, and of the annulus what lies in the field."""
+    reach = int(np.ceil(max(outer, 1) * radius)) + 1
+    circle = int(np.ceil(radius)) + 1
+    middle = round(centre)
+    return max(middle - reach, min(0, middle - circle)), min(middle + reach, max(length - 1, middle + circle)) + 1
+
+
+def _of_others(
+    circles: _Circles, one: int, rows: np.ndarray, columns: np.ndarray, own: np.ndarray, outer: float
+) -> np.ndarray:
     """Find the pixels that are in the circle of another box and nearer to that, in units of the radii."""
-    reach = np.hypot(*rows.shape) / 2
-    middle = rows.shape[0] // 2
-    away = np.hypot(circles.x - columns[middle, middle], circles.y - rows[middle, middle])
-    near = np.flatnonzero(away <= reach + circles.radius)
+    apart = [np.clip(at, side.flat[0], side.flat[-1]) - at for at, side in ((circles.x, columns), (circles.y, rows))]
+    near = (np.hypot(*apart) <= circles.radius) & (circles.radius > 0)
+    # What lies within a large one, as a star before a galaxy, has that for its sky.
+    near &= np.hypot(circles.x - circles.x[one], circles.y - circles.y[one]) + outer > circles.radius
+    near[one] = False
     others = np.zeros(rows.shape, dtype=bool)
-    for other in near[near != one]:
+    for other in np.flatnonzero(near):
         distance = np.hypot(columns - circles.x[other], rows - circles.y[other]) / circles.radius[other]
         others |= (distance <= 1) & (distance < own)
     return others
 
 
 def _weights(inside: np.ndarray, distance: np.ndarray, known: np.ndarray) -> np.ndarray | None:
-    """Let the known pixels at each distance stand for the others; None where there are none."""
+    """Let the known pixels at each distance stand for the others; None where there are none, or too few further in."""
     ring = np.rint(distance).astype(int)
+    free = known & (inside > 0)
     lost = np.bincount(ring.ravel(), np.where(known, 0, inside).ravel())
-    there = np.bincount(ring.ravel(), (known & (inside > 0)).ravel())
-    if (lost[there == 0] > 0).any():
+    there = np.bincount(ring.ravel(), free.ravel())
+    unseen = np.flatnonzero((there == 0) & (lost > 0))
+    # In the middle a source is brightest, and nothing stands for it.
+    if len(unseen) and (lost[unseen].sum() > _UNSEEN * inside.sum() or not there[: unseen[0]].any()):
         return None
-    return np.where(known & (inside > 0), inside + (lost / np.maximum(there, 1))[ring], 0)
+    for number in unseen:
+        lost[np.flatnonzero(there[:number])[-1]] += lost[number]
+    return np.where(free, inside + (lost / np.maximum(there, 1))[ring], 0)
 
 
 def _add_columns(

@@ -1,6 +1,8 @@
 """Fluxes are right, their errors too, and neighbours do not count."""
 
 import sys
+import tracemalloc
+import warnings
 
 import numpy as np
 import pytest
@@ -124,6 +126,76 @@ def test_at_the_edge_of_an_image():
     assert table["flux_r"][0] == pytest.approx(1000, rel=0.05)
 
 
+def test_in_a_crowd_little_that_is_covered_costs_no_flux():
+    rng = np.random.default_rng(1)
+    turn, away = rng.uniform(0, 2 * np.pi, (40, 5)), rng.uniform(5, 8, (40, 5))
+    off = []
+    for number in range(40):
+        x, y = (
+            np.r_[100, 100 + away[number] * np.cos(turn[number])],
+            np.r_[100, 100 + away[number] * np.sin(turn[number])],
+        )
+        image = sky_with(x, y, np.full(6, 1000.0), seed=number)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", AstrotlWarning)
+            table = measure_flux(make_boxes("a", x, y, 8, 8, "star"), [ArrayField(image, "a", channels=("r",))])
+        off.append(table["flux_r"][0] / 1000 - 1)
+    assert np.isfinite(off).sum() >= 38
+    assert abs(np.nanmedian(off)) < 0.1
+
+
+def test_what_neighbours_cover_is_said():
+    turn = np.linspace(0, 2 * np.pi, 9)[:-1]
+    boxes = make_boxes("a", [100, *(100 + 4 * np.cos(turn))], [100, *(100 + 4 * np.sin(turn))], 10, 10, "star")
+    image = sky_with([100], [100], [1000.0])
+    with pytest.warns(AstrotlWarning, match="have no flux in some band: .* covered by neighbours"):
+        table = measure_flux(boxes, [ArrayField(image, "a", channels=("r",))])
+    assert np.isnan(table["flux_r"][0])
+    image[100, 100] = np.nan
+    with pytest.warns(AstrotlWarning, match="1 of 1 have no flux"):
+        table = measure_flux(boxes[:1], [ArrayField(image, "a", channels=("r",))])
+    assert np.isnan(table["flux_r"][0])
+
+
+def test_a_star_before_a_galaxy_has_the_galaxy_for_its_sky():
+    rows, columns = np.mgrid[:200, :200]
+    image = sky_with([110], [100], [1000.0]) + 50 * np.exp(-((columns - 100) ** 2 + (rows - 100) ** 2) / 2 / 60**2)
+    boxes = make_boxes("a", [110, 100], 100, [10, 120], [10, 120], "star")
+    table = measure_flux(boxes, [ArrayField(image, "a", channels=("r",))], annulus=(1.2, 2))
+    assert table["flux_r"][0] == pytest.approx(1000, rel=0.05)
+
+
+def test_neighbours_of_any_size_are_no_trouble():
+    image = sky_with([100], [100], [1000.0])
+    boxes = make_boxes(
+        "a", [100, 102, 100, 1e300, np.nan, 1e8], 100, [12, 0, 1e8, 12, 12, 12], [12, 0, 1e8, 12, 12, 12], "star"
+    )
+    with pytest.warns(AstrotlWarning, match="5 of 6 have no flux"):
+        table = measure_flux(boxes, [ArrayField(image, "a", channels=("r",))])
+    assert table["flux_r"][0] == pytest.approx(1000, rel=0.05)
+
+
+def test_a_large_box_takes_no_more_memory_than_its_field():
+    field = ArrayField(np.random.default_rng(1).normal(size=(600, 600)).astype(np.float32), "a")
+    tracemalloc.start()
+    table = measure_flux(make_boxes("a", 300, 300, 500, 500, "galaxy"), [field])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert np.isfinite(table["flux_0"][0])
+    # Some arrays of eight bytes a pixel, not of the annulus, which is six times as large.
+    assert peak < 20 * 8 * 600**2
+
+
+def test_the_table_says_how_it_was_measured():
+    boxes = make_boxes("a", 100, 100, 12, 12, "star")
+    boxes.meta["astrotl"] = {"threshold": 0.5}
+    field = ArrayField(sky_with([100], [100], [1000.0]), "a", channels=("r",))
+    known = measure_flux(boxes, [field], zeropoint=27, annulus=(2, 4)).meta["astrotl"]
+    assert known["threshold"] == 0.5
+    assert known["flux"] == {"radius": None, "annulus": [2, 4], "zeropoint": {"r": 27.0}, "gain": None}
+    assert boxes.meta["astrotl"] == {"threshold": 0.5}
+
+
 def test_no_boxes_at_all():
     table = measure_flux(make_boxes([], [], [], [], [], []), [ArrayField(np.ones((50, 50)), "a", channels=("r",))])
     assert "flux_r_error" in table.colnames
@@ -136,6 +208,8 @@ def test_no_boxes_at_all():
         ({"annulus": (3, 2)}, "annulus: expected an inner"),
         ({"gain": -1}, "gain: must be more than 0"),
         ({"zeropoint": {"R": 25.0}}, "zeropoint: there is no 'R'"),
+        ({"zeropoint": {"r": "27"}}, "zeropoint: expected a magnitude, got '27'"),
+        ({"zeropoint": np.nan}, "zeropoint: expected a magnitude, got nan"),
     ],
 )
 def test_what_is_wrong_is_refused(wrong, said):
