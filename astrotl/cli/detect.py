@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ import click
 from astrotl.cli._fields import bands_option, box_options, open_images
 from astrotl.cli._learning import epochs_told, extractor_named, training_options
 from astrotl.cli._options import bar, room, shared_options, show_table
+from astrotl.cli._written import check_files
 from astrotl.errors import AstrotlWarning
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def train(
 @click.option("--suppress", type=float, metavar="OVERLAP", help="Leave out what overlaps a surer box so much: 0.2.")
 @click.option("--merge", type=float, metavar="PIXELS", help="Keep one box of those whose centres are so near.")
 @click.option("--on-host", is_flag=True, help="Keep what lies on the galaxy in the centre of its image.")
-@click.option("--flux", is_flag=True, help="Measure the flux of each box in every band, the others masked.")
+@click.option("--flux", is_flag=True, help="Measure the flux of what counts in every band, the others masked.")
 @click.option("--zeropoint", metavar="MAG|g=MAG,r=MAG", help="Magnitudes, too: the one of flux 1.")
 @click.option("-o", "--output", required=True, metavar="FILE", help="The table; its ending says the format.")
 @click.option("--regions", metavar="FILE.reg", help="Write regions for DS9; {image} stands for the id of each image.")
@@ -140,35 +140,42 @@ def run(
     """
     from astrotl.detection import detect as search
     from astrotl.detection import measure_flux, write_coco, write_regions
-    from astrotl.tables import check_ending, write_table
+    from astrotl.detection.table import make_boxes
+    from astrotl.detection.writing import check_regions
+    from astrotl.tables import write_table
 
-    check_ending(output)
-    for path in (output, regions, coco, plot):
-        _check_folder(path)
+    files = {"output": output, "regions": regions, "coco": coco, "plot": plot}
+    check_files(files, {"INPUT": inputs})
     made = _detector(detector, settings, precision)
     zero = None if zeropoint is None else _zeropoint(zeropoint)
+    if plot is not None:
+        from astrotl import plots
     fields = open_images(inputs, bands)
+    # Whatever is wrong with what comes after the search is told before it.
+    nothing = _refined(make_boxes(*[[]] * 7), [], **kept)
+    measure_flux(nothing, fields, zeropoint=zero)
+    if regions is not None:
+        check_regions(regions, fields)
     found = search(fields, made, threshold=threshold, progress=bar)
     found = _refined(found, fields, **kept)
-    if flux or zero is not None:
-        found = measure_flux(found, fields, zeropoint=zero)
     found.meta["astrotl"] |= {
         "refined": {name: value for name, value in kept.items() if value},
         "counts_from": made.threshold,
         "origin": _origin(inputs, bands),
     }
+    if flux or zero is not None:
+        found = _with_flux(found, fields, zero)
     write_table(found, output)
     click.echo(f"{output}: {len(found):,} boxes in {len(set(found['image'])):,} of {len(fields):,} images")
+    looked_at = [field for field in fields if field.id in found.meta["astrotl"]["searched"]]
     if regions is not None:
-        write_regions(found, fields, regions)
+        write_regions(found, looked_at, regions)
         click.echo(f"{regions}: written")
     if coco is not None:
-        write_coco(found, fields, coco)
+        write_coco(found, looked_at, coco)
         click.echo(f"{coco}: written")
     if plot is not None:
-        from astrotl import plots
-
-        plots.boxed(fields, found, threshold=_counted_from(found)).savefig(plot)
+        plots.boxed(looked_at, found, threshold=_counted_from(found)).savefig(plot)
         click.echo(f"{plot}: drawn")
 
 
@@ -212,11 +219,12 @@ def evaluate(
       astrotl detect evaluate found.ecsv --boxes test.json --plot boxes.png --curve curve.png
     """
     from astrotl import plots
-    from astrotl.detection import detection_scores
-    from astrotl.tables import check_ending, write_table
+    from astrotl.detection import completeness_by, detection_scores
+    from astrotl.tables import write_table
 
-    if output is not None:
-        check_ending(output)
+    check_files(
+        {"output": output, "plot": plot, "curve": curve}, {"FOUND": (found,), "boxes": (drawn.keywords["boxes"],)}
+    )
     if by is not None and curve is None:
         raise ValueError("by: goes with --curve")
     boxes = _read_found(found)
@@ -237,6 +245,8 @@ def evaluate(
     if only := drawn.keywords["classes"]:
         boxes = _of_classes(boxes, only, found)
     matching: dict[str, Any] = {"radius": within, "overlap": overlap}
+    if by is not None:
+        completeness_by(boxes[:0], true, by, **matching)
     scores = detection_scores(boxes, true, images=[field.id for field in fields], threshold=at, **matching)
     show_table(scores)
     alike = "boxes of the same class match" if scores.meta["astrotl"]["classes"] else "boxes match whatever their class"
@@ -289,6 +299,25 @@ def _refined(found: Table, fields: list[Field], *, suppress: float | None, merge
     if merge is not None:
         found = detection.merge(found, merge)
     return detection.on_host(found, fields) if on_host else found
+
+
+def _with_flux(found: Table, fields: list[Field], zero: float | dict[str, float] | None) -> Table:
+    """Measure what counts: each box masks its neighbours, and most of those of low scores are false."""
+    import numpy as np
+
+    from astrotl.detection import measure_flux
+
+    least = _counted_from(found)
+    sure = np.asarray(found["score"]) >= least
+    measured = measure_flux(found[sure], fields, zeropoint=zero)
+    if not sure.all():
+        click.echo(f"flux: measured of the {sure.sum():,} boxes from the score {least:.3f} on, which alone mask others")
+    for name in measured.colnames[len(found.colnames) :]:
+        found[name] = np.full(len(found), np.nan)
+        found[name][sure] = measured[name]
+        found[name].unit = measured[name].unit
+    found.meta["astrotl"]["flux"] = measured.meta["astrotl"]["flux"]
+    return found
 
 
 def _zeropoint(text: str) -> float | dict[str, float]:
@@ -358,13 +387,6 @@ def _of_classes(found: Table, classes: tuple[str, ...], path: str) -> Table:
             f"classes: no box of {path} is of {', '.join(classes)}, only of {names}", AstrotlWarning, stacklevel=3
         )
     return kept
-
-
-def _check_folder(path: str | None) -> None:
-    """Refuse a file that could not be written before the search, not after it."""
-    folder = os.path.dirname(path or "")
-    if folder and not os.path.isdir(folder):
-        raise FileNotFoundError(f"{path}: there is no folder {folder}")
 
 
 def _listed(classes: tuple[str, ...]) -> str:

@@ -88,6 +88,7 @@ def detection_scores(
     """
     if samples < 0:
         raise ValueError(f"samples: must be 0 or more, got {samples}")
+    _check_threshold(threshold)
     ids = [*found["image"], *true["image"]] if images is None else list(images)
     searched = np.unique(np.asarray(ids, dtype=np.str_))
     if not len(searched):
@@ -265,6 +266,7 @@ def completeness_by(
     """
     if column not in true.colnames:
         raise ValueError(f"column: true has no {column!r}; it has {', '.join(true.colnames)}")
+    _check_threshold(threshold)
     values = _values(true, column)
     edges = _edges(values, bins)
     matches = match(found, true, radius=radius, overlap=overlap, classes=must_agree(true, classes))
@@ -278,6 +280,11 @@ def completeness_by(
         by["found"] = _binned(measured[counted], edges)
         _add_fraction(by, "purity", _binned(measured[counted & (matches.true >= 0)], edges), by["found"])
     return by
+
+
+def _check_threshold(threshold: float) -> None:
+    if not np.isfinite(threshold):
+        raise ValueError(f"threshold: expected a number, got {threshold}")
 
 
 def _precisions(found: Table, true: Table, searched: np.ndarray, samples: int) -> list[tuple[str, float, float, float]]:

@@ -74,7 +74,7 @@ def write_regions(boxes: Table, fields: Sequence[Field], path: Path) -> None:
         The images that they are in.
     path : path
         The file to write. With ``{image}`` in it, one file is written for each image, such as ``"found-{image}.reg"``;
-        without it all boxes go to one file, which then all have to lie on the sky or in the same image.
+        without it all boxes go to one file, and the images then all have to lie on the sky, or to be one.
 
     Examples
     --------
@@ -93,28 +93,40 @@ def write_regions(boxes: Table, fields: Sequence[Field], path: Path) -> None:
     by_id = fields_of(boxes, fields)
     rows = rows_by_image(boxes)
     path = os.fspath(path)
+    check_regions(path, list(by_id.values()))
     if "{image}" in path:
-        # An image's id may have folders in it.
-        paths = {image: path.replace("{image}", image.replace("/", "-")) for image in by_id}
-        if len(set(paths.values())) < len(paths):
-            raise ValueError("fields: two images would go to the same file; their ids differ in nothing but strokes")
         for image, field in by_id.items():
-            _write(paths[image], _as_text(_regions(boxes[rows.get(image, [])], field)))
+            _write(_path_of(path, image), _as_text(_regions(boxes[rows.get(image, [])], field)))
         return
-    bare = next((image for image in rows if by_id[image].wcs is None), None)
-    if bare is not None and len(by_id) > 1:
+    _write(path, _as_text([region for image, mine in rows.items() for region in _regions(boxes[mine], by_id[image])]))
+
+
+def check_regions(path: str, fields: Sequence[Field]) -> None:
+    """Refuse a file in which the boxes of these images would have no place of their own."""
+    try:
+        import regions  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise missing_dependency(error, "write_regions") from error
+    if "{image}" in path:
+        if len({_path_of(path, field.id) for field in fields}) < len(fields):
+            raise ValueError("fields: two images would go to the same file; their ids differ in nothing but strokes")
+        return
+    bare = next((field.id for field in fields if field.wcs is None), None)
+    if bare is not None and len(fields) > 1:
         raise ValueError(
             f"path: {bare} has no sky coordinates (WCS), so its boxes go to a file of their own; write '{{image}}' "
             "where its id is to stand"
         )
-    _write(path, _as_text([region for image, mine in rows.items() for region in _regions(boxes[mine], by_id[image])]))
+
+
+def _path_of(path: str, image: str) -> str:
+    # An image's id may have folders in it.
+    return path.replace("{image}", image.replace("/", "-"))
 
 
 def _regions(boxes: Table, field: Field) -> list[Region]:
-    try:
-        from regions import PixCoord, RectanglePixelRegion
-    except ModuleNotFoundError as error:
-        raise missing_dependency(error, "write_regions") from error
+    from regions import PixCoord, RectanglePixelRegion
+
     regions = []
     for row in boxes:
         # A brace would end the text.

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import sys
 import warnings
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
+from PIL import Image
 from regions import Regions
 
 from astrotl import FeatureStore, cli, simulate
@@ -44,6 +46,20 @@ def found(folder):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return "found.ecsv"
+
+
+@pytest.fixture(scope="module")
+def pictures(folder):
+    """Three pictures without a sky, of which the second is cut short; and a folder that is named like a table."""
+    (folder / "dir.ecsv").mkdir()
+    (folder / "pictures").mkdir()
+    star = 200 * np.exp(-np.sum((np.mgrid[:60, :60] - 30) ** 2, axis=0) / 8)
+    for name in "abc":
+        noise = np.random.default_rng(1).integers(0, 50, (60, 60))
+        Image.fromarray((noise + star).astype(np.uint8)).save(folder / "pictures" / f"{name}.jpg")
+    whole = (folder / "pictures" / "b.jpg").read_bytes()
+    (folder / "pictures" / "b.jpg").write_bytes(whole[: len(whole) // 2])
+    return "pictures"
 
 
 @dataclass(frozen=True)
@@ -154,6 +170,37 @@ def test_a_search_leaves_what_was_asked_for(folder):
     assert known["refined"] == {"suppress": 0.2, "merge": 2.0, "on_host": True}
     assert known["detector"]["parameters"]["bands"] == ["g"]
     assert len(known["searched"]) == 12
+
+
+def test_a_picture_that_cannot_be_read_costs_no_other(folder, pictures):
+    done = call(
+        folder, "detect", "run", "classical", pictures, "-o", "some.ecsv", "--coco", "some.json", "--plot", "some.png",
+        "--regions", "some-{image}.reg", warn="default",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "1 of 3 fields could not be searched; b: " in done.stderr
+    assert "some.png: drawn" in done.stdout
+    # An image without a box says that nothing is there.
+    named = [image["file_name"] for image in json.loads((folder / "some.json").read_text())["images"]]
+    assert named == ["a", "c"]
+    assert sorted(path.name for path in folder.glob("some-*.reg")) == ["some-a.reg", "some-c.reg"]
+
+
+def test_the_flux_is_that_of_what_counts(folder):
+    words = ("detect", "run", "classical", *GRI, "--set", "bands=g", "--set", "label=clump", "--flux")
+    done = call(folder, *words, "--zeropoint", 27, "--threshold", 0, "-o", "all.ecsv", warn="ignore")
+    assert done.returncode == 0, done.stderr
+    table = read_table(folder / "all.ecsv")
+    sure = table["score"] >= 0.5
+    assert 0 < sure.sum() < len(table)
+    assert f"flux: measured of the {sure.sum()} boxes from the score 0.500 on, which alone mask others" in done.stdout
+    assert not np.isfinite(np.ma.filled(table["flux_g"][~sure], np.nan)).any()
+    assert call(folder, *words, "-o", "sure.ecsv", warn="ignore").returncode == 0
+    alone = read_table(folder / "sure.ecsv")
+    np.testing.assert_allclose(np.ma.filled(table["flux_g"][sure], np.nan), np.ma.filled(alone["flux_g"], np.nan))
+    assert table["mag_g"].unit == "mag"
+    assert table.meta["astrotl"]["flux"]["zeropoint"] == {"g": 27.0, "r": 27.0, "i": 27.0}
+    assert table.meta["astrotl"]["flux"]["annulus"] == [1.5, 3.0]
 
 
 def test_the_scores_are_those_of_python(folder, found):
@@ -276,13 +323,32 @@ def test_boxes_become_objects(folder, found):
         ("run classical sky -o x.ecsv --zeropoint g", "zeropoint: expected a magnitude, or one a band"),
         ("run classical sky -o x.ecsv --threshold 2", "threshold: must lie between 0 and 1, got 2.0"),
         ("run classical nothing -o x.ecsv", "nothing: there is no such file"),
+        ("run classical sky -o x.ecsv --regions x.json", "regions: x.json needs the ending .reg"),
+        ("run classical sky -o x.ecsv --coco x.ecsv", "coco: x.ecsv needs the ending .json"),
+        ("run classical sky -o x.ecsv --plot x.pgn", "plot: x.pgn needs the ending .png or .pdf or .svg"),
+        ("run classical sky -o dir.ecsv", "output: dir.ecsv is a folder"),
+        (
+            "run classical sky/SIM0001-g.fits -o sky/SIM0001-g.fits",
+            "output: sky/SIM0001-g.fits is what INPUT names, too",
+        ),
+        ("run classical sky -o x.ecsv --suppress 2", "overlap: must be more than 0 and at most 1, got 2.0"),
+        ("run classical sky -o x.ecsv --merge 0", "radius: must be more than 0 pixels, got 0.0"),
+        ("run classical sky -o x.ecsv --zeropoint g=27", "zeropoint: there is no 'g'"),
+        ("run classical sky -o x.ecsv --zeropoint nan", "zeropoint: expected a magnitude, got nan"),
+        ("run classical pictures -o x.ecsv --regions x.reg", "path: a has no sky coordinates (WCS)"),
+        ("evaluate found.ecsv --boxes clumps.ecsv -o found.ecsv", "output: found.ecsv is what FOUND names, too"),
+        ("evaluate found.ecsv --boxes clumps.ecsv -o ./clumps.ecsv", "output: ./clumps.ecsv is what boxes names, too"),
+        ("evaluate found.ecsv --boxes clumps.ecsv --plot x.png --curve x.png", "curve: x.png is what plot names, too"),
+        ("evaluate found.ecsv --boxes clumps.ecsv -o x.ecsv --curve x.png --by magg", "column: true has no 'magg'"),
+        ("evaluate found.ecsv --boxes clumps.ecsv -o x.ecsv --threshold nan", "threshold: expected a number, got nan"),
         ("evaluate clumps.ecsv --boxes clumps.json", "clumps.ecsv: has no column 'score'"),
         ("evaluate gone.ecsv --boxes clumps.json", "gone.ecsv: there is no such file"),
         ("train sky -o x.safetensors --boxes clumps.json", "clumps.json: of 37 boxes none is left: 37 of images"),
         ("train sky -o x.safetensors --boxes clumps.json --method lora", "Invalid value for '--method': 'lora' is not"),
     ],
 )
-def test_mistakes_are_one_line(folder, command, line):
+def test_mistakes_are_one_line_and_told_before_the_search(folder, found, pictures, monkeypatch, command, line):
+    monkeypatch.setattr("astrotl.detection.searching._search", lambda *_: pytest.fail("it has been searched"))
     assert fails(folder, "detect", *command.split()).startswith(line)
     assert not (folder / "x.ecsv").exists()
 
