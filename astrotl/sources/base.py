@@ -63,7 +63,11 @@ class ImageSource(ABC):
 
     @abstractmethod
     def signature(self) -> dict[str, Any]:
-        """Say in JSON what decides the pixels: two sources with other signatures never share a store."""
+        """Say in JSON what decides the pixels: two sources with other signatures never share a store.
+
+        The list of ``channels`` and the ``size`` in pixels, or ``[height, width]``, are among it, for new images are
+        opened alike by them.
+        """
 
     def order(self) -> np.ndarray | None:
         """Give the order in which the rows are read fastest; None if any will do."""

@@ -27,10 +27,6 @@ print("\\n" + json.dumps(pickle.load(sys.stdin.buffer)()))
 """
 
 
-class BrokenPromiseError(AssertionError):
-    """A promise is broken, and it is said already which one."""
-
-
 @dataclass(frozen=True)
 class Promises:
     """What is said of one object that is checked."""
@@ -49,23 +45,24 @@ class Promises:
     def hold(self, holds: Any, broken: str, remedy: str) -> None:
         """Say what is broken and what to do, unless the promise holds."""
         if not holds:
-            raise BrokenPromiseError(f"{self.who}: {broken}; {remedy}")
+            raise AssertionError(f"{self.who}: {broken}; {remedy}")
 
     @contextmanager
     def trying(self, broken: str, remedy: str) -> Iterator[None]:
         """Take any error for a broken promise, but for a package or weights that are not here."""
         try:
             yield
-        except (BrokenPromiseError, MissingDependencyError, WeightsError):
+        except (MissingDependencyError, WeightsError):
             raise
         except Exception as error:
             said = f"{broken} ({type(error).__name__}: {first_line(error)})"
-            raise BrokenPromiseError(f"{self.who}: {said}; {remedy}") from error
+            raise AssertionError(f"{self.who}: {said}; {remedy}") from error
 
     def documented(self, cls: type) -> None:
         """Check that the docstring says what it is, and what each parameter is."""
-        self.hold(cls.__dict__.get("__doc__"), "has no docstring", "its first line is what the command line shows")
-        self.hold(summary(cls), "has a docstring that begins with an empty line", "say in a line what it does")
+        # A dataclass without a docstring is given one that repeats its parameters.
+        said = summary(cls) and not summary(cls).startswith(f"{cls.__name__}(")
+        self.hold(said, "has no docstring", "say in a line what it does, which the command line shows")
         docs = parameter_docs(cls)
         for name in parameter_names(cls):
             remedy = "write NAME : TYPE and a line below it into its section Parameters, which the command line shows"

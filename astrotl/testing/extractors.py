@@ -122,14 +122,15 @@ def _check_features(
         "cannot extract", "for any images that its input allows, _extract must give finite numbers of shape (n, dim)"
     ):
         features = extractor.extract(ready)
-        promises.hold(
-            np.array_equal(before, ready.data, equal_nan=True), "changes the images that it is given", "work on a copy"
-        )
         again = extractor.extract(ready)
         copied = copy.extract(ready)
         single = [ready.select([row]) for row in range(len(ready))]
         alone = np.concatenate([extractor.extract(one) for one in single])
         threaded = np.concatenate(side_by_side(extractor.extract, single * 4)).reshape(4, *features.shape)
+
+    promises.hold(
+        np.array_equal(before, ready.data, equal_nan=True), "changes the images that it is given", "work on a copy"
+    )
 
     def same(others: np.ndarray) -> bool:
         return alike(features, others, tolerance, axes=[0])

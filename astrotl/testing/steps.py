@@ -116,7 +116,8 @@ def _check_recipe(promises: Promises, step: Step) -> None:
     promises.hold(again == step, "is another one once it was made again of its signature", remedy)
     promises.hold(pickle.loads(pickled(promises, step, _STEP_BYTES)) == step, "is another one once pickled", remedy)
     with promises.trying("has no hash", "turn the lists that it is given into tuples in __post_init__"):
-        promises.hold(hash(again) == hash(step), "has another hash once it was made again", remedy)
+        same = hash(again) == hash(step)
+    promises.hold(same, "has another hash once it was made again of its signature", remedy)
 
 
 def _check_values(promises: Promises, batch: ImageBatch, after: ImageBatch) -> None:

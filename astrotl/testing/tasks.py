@@ -184,11 +184,11 @@ def _check_written(promises: Promises, table: Table, folder: str) -> None:
         ):
             write_table(table, path)
             again = read_table(path)
-            promises.hold(
-                (again.colnames, len(again)) == (table.colnames, len(table)),
-                f"gives a table that {ending.upper()} changes",
-                "keep to columns of words, numbers or truths",
-            )
+        promises.hold(
+            (again.colnames, len(again)) == (table.colnames, len(table)),
+            f"gives a table whose columns {ending.upper()} changes",
+            "keep to columns of words, numbers or truths",
+        )
 
 
 def _check_measures(promises: Promises, task: Task, index: Index, labels: Table | None) -> None:
@@ -198,12 +198,12 @@ def _check_measures(promises: Promises, task: Task, index: Index, labels: Table 
             measures = task.evaluate(index, labels=labels)
         except ValueError:
             return
-        for name, value, low, high in measures.iterrows("measure", "value", "low", "high"):
-            promises.hold(
-                not (value < low or value > high),
-                f"measures {name} as {value:g}, which does not lie between {low:g} and {high:g}",
-                "measure with astrotl.measures.bootstrap",
-            )
+    for name, value, low, high in measures.iterrows("measure", "value", "low", "high"):
+        promises.hold(
+            not (value < low or value > high),
+            f"measures {name} as {value:g}, which does not lie between {low:g} and {high:g}",
+            "measure with astrotl.measures.bootstrap",
+        )
 
 
 def _check_refused(promises: Promises, task: Task, index: Index, labels: Table | None, name: str, wrong: Any) -> None:

@@ -23,6 +23,7 @@ from astrotl.neural.rcnn import Design, assemble
 from astrotl.neural.saved import write_network
 from astrotl.preprocess import Stretch, step_signature
 from astrotl.sources import ArrayField, open_fields
+from astrotl.testing import check_detector
 
 
 def written(path, tile=64, strides=(8, 16), size=64):
@@ -59,6 +60,10 @@ def changed(file, **note):
         known = json.loads(opened.metadata()["astrotl"])
     save_file(load_file(file), file, metadata={"astrotl": json.dumps({**known, **note})})
     return file
+
+
+def test_it_keeps_what_every_detector_promises(file, noise):
+    check_detector(FasterRCNN(file), ImageBatch(noise[:2], ["a", "b"], ("i",)))
 
 
 def test_it_says_what_it_is(file):

@@ -51,6 +51,13 @@ class Melting:
 
 @dataclass(frozen=True)
 class Undocumented(Brighter):
+    pass
+
+
+@dataclass(frozen=True)
+class Unmentioned(Brighter):
+    """Says nothing of a parameter."""
+
     offset: float = 0.0
 
 
@@ -213,7 +220,8 @@ class Shrinking(Brighter):
 
 BROKEN = [
     (Melting(), "cannot be written down"),
-    (Undocumented(), "has a docstring that says nothing of the parameter 'offset'"),
+    (Undocumented(), "has no docstring"),
+    (Unmentioned(), "has a docstring that says nothing of the parameter 'offset'"),
     (Listed(), "is another one once it was made again of its signature"),
     (Rounding(), "changes its parameter 'factor' in __init__"),
     (Secret(), "keeps table in __init__"),

@@ -14,12 +14,14 @@ from astrotl.neural import Finetuned, Timm
 from astrotl.preprocess import Stretch
 from astrotl.sources import ArraySource
 from astrotl.tasks import Similar
+from astrotl.testing import check_extractor
 from astrotl.training import finetune
 
 
 def test_it_is_an_extractor_like_any_other(taught, stripes, tmp_path):
     network = taught(epochs=6, rate=1e-2, decay=0.9)
     source, _ = stripes
+    check_extractor(network, source[:4].read())
     store = extract_features(source, make_extractor("finetuned", {"path": "stripes.safetensors"}), "f.h5")
     assert store.shape == (90, network.dim) == (90, 96)
     assert store.provenance["steps"][0]["step"] == "stretch"
