@@ -7,7 +7,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from astropy import units as u
+from astropy.coordinates import Angle, SkyCoord
 from astropy.table import Table
+from astropy.wcs import WCS
+from astropy.wcs.utils import wcs_to_celestial_frame
 
 from astrotl._optional import missing_dependency
 from astrotl.detection._coco import coco_of
@@ -24,6 +28,7 @@ Path = str | os.PathLike[str]
 
 #: Digits behind the point, of degrees too: a millionth of any pixel.
 _DIGITS = 12
+_HEADER = "# Region file format: DS9\n"
 
 
 def write_coco(boxes: Table, fields: Sequence[Field], path: Path) -> None:
@@ -64,7 +69,7 @@ def write_coco(boxes: Table, fields: Sequence[Field], path: Path) -> None:
 def write_regions(boxes: Table, fields: Sequence[Field], path: Path) -> None:
     """Write boxes as regions that DS9 shows.
 
-    Boxes of images with sky coordinates lie on the sky, others on pixels. Each carries its class and score as text.
+    Boxes of images with sky coordinates lie on the sky (ICRS), others on pixels. Each carries its class and score.
 
     Parameters
     ----------
@@ -125,25 +130,44 @@ def _path_of(path: str, image: str) -> str:
 
 
 def _regions(boxes: Table, field: Field) -> list[Region]:
-    from regions import PixCoord, RectanglePixelRegion
+    from regions import PixCoord, RectanglePixelRegion, RectangleSkyRegion
 
-    regions = []
-    for row in boxes:
-        # A brace would end the text.
-        text = str(row["class"]).translate({ord("{"): "(", ord("}"): ")"})
-        if "score" in boxes.colnames and np.isfinite(row["score"]):
-            text += f" {row['score']:.2f}"
-        region = RectanglePixelRegion(
-            PixCoord(float(row["x"]), float(row["y"])), float(row["width"]), float(row["height"]), meta={"text": text}
-        )
-        regions.append(region if field.wcs is None else region.to_sky(field.wcs))
-    return regions
+    x, y, width, height = (np.asarray(boxes[name], dtype=np.float64) for name in ("x", "y", "width", "height"))
+    drawn = [
+        RectanglePixelRegion(PixCoord(*place), *size, meta={"text": _text(row)})
+        for *place, size, row in zip(x, y, zip(width, height, strict=True), boxes, strict=True)
+    ]
+    if field.wcs is None or not drawn:
+        return drawn
+    # Always in ICRS: a file of regions does not keep the equinox of another frame.
+    centres = field.sky_of(x, y)
+    turns = _turn_of_north(centres, field.wcs)
+    on_sky = [region.to_sky(field.wcs) for region in drawn]
+    return [
+        RectangleSkyRegion(centre, region.width, region.height, region.angle + turn, meta=region.meta)
+        for centre, turn, region in zip(centres, turns, on_sky, strict=True)
+    ]
+
+
+def _turn_of_north(centres: SkyCoord, wcs: WCS) -> Angle:
+    """Give the position angle of north as the image's own frame has it."""
+    frame = wcs_to_celestial_frame(wcs)
+    north = SkyCoord(centres.transform_to(frame)).directional_offset_by(0 * u.deg, 1 * u.arcsec)
+    return centres.position_angle(north.icrs)
+
+
+def _text(row: Table.Row) -> str:
+    # A brace would end the text.
+    text = str(row["class"]).translate({ord("{"): "(", ord("}"): ")"})
+    if "score" in row.colnames and np.isfinite(row["score"]):
+        text += f" {row['score']:.2f}"
+    return text
 
 
 def _as_text(regions: list[Region]) -> str:
     from regions import Regions
 
-    return str(Regions(regions).serialize(format="ds9", precision=_DIGITS))
+    return str(Regions(regions).serialize(format="ds9", precision=_DIGITS)) if regions else _HEADER
 
 
 def _write(path: Path, text: str) -> None:

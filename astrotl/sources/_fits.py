@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import math
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from astropy.coordinates import ICRS
 from astropy.io import fits
 from astropy.wcs import WCS
 from astropy.wcs.utils import wcs_to_celestial_frame
 
-from astrotl.errors import ImageError, first_line
+from astrotl.errors import AstrotlWarning, ImageError, first_line
 from astrotl.sources._quiet import quiet_astropy
 
 FITS_ENDINGS = (".fits", ".fit", ".fts")
@@ -24,6 +26,9 @@ _COMPANIONS = {
     "ivar", "mask", "msk", "nexp", "rms", "samp", "seg", "segm", "sigma", "sky", "time", "unc", "uncert", "var",
     "var_flat", "var_poisson", "var_rnoise", "variance", "wcsdvarr", "weight", "wgt", "wht", "wt",
 }  # fmt: skip
+
+#: Longitudes that astropy takes for right ascension.
+_ECLIPTIC = ("ELON", "HLON")
 
 #: What astropy and Python say of a file that ends too early.
 _TRUNCATED = ("too small", "mmap length", "ended before", "truncated", "end-of-stream", "reshape", "past")
@@ -116,12 +121,23 @@ def celestial_wcs(header: fits.Header, hdus: fits.HDUList) -> WCS | None:
     if not wcs.has_celestial or max(wcs.wcs.lng, wcs.wcs.lat) > 1:
         return None
     wcs = wcs.celestial
+    if wcs.wcs.lngtyp in _ECLIPTIC:
+        warnings.warn(
+            "images: sky coordinates along the ecliptic are not known here; images that have them count as without any",
+            AstrotlWarning,
+            stacklevel=2,
+        )
+    return wcs if has_known_frame(wcs) else None
+
+
+def has_known_frame(wcs: WCS) -> bool:
+    """Say whether coordinates are those of the sky; not of the Sun or a planet, nor such that astropy mistakes them."""
+    if wcs.wcs.lngtyp in _ECLIPTIC:
+        return False
     try:
-        wcs_to_celestial_frame(wcs)
-    except ValueError:
-        # Coordinates on the Sun or on a planet.
-        return None
-    return wcs
+        return bool(wcs_to_celestial_frame(wcs).is_transformable_to(ICRS()))
+    except (ValueError, TypeError, NotImplementedError):
+        return False
 
 
 def _contents(hdus: fits.HDUList) -> str:

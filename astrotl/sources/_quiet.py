@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 from astropy.utils.exceptions import AstropyWarning
 
+from astrotl.errors import AstrotlWarning
+
 
 class _Here(threading.local):
     quiet = False
@@ -19,7 +21,7 @@ _here = _Here()
 
 class _OnlyHere(type):
     def __subclasscheck__(cls, category: type) -> bool:
-        return _here.quiet and issubclass(category, AstropyWarning)
+        return _here.quiet and issubclass(category, AstropyWarning) and not issubclass(category, AstrotlWarning)
 
 
 class _AstropyWarningHere(Warning, metaclass=_OnlyHere):

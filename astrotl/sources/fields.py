@@ -14,6 +14,7 @@ from astropy.wcs import WCS
 
 from astrotl.errors import AstrotlWarning, ImageError
 from astrotl.sources._field_files import FileImage, images_of, images_of_bands
+from astrotl.sources._fits import has_known_frame
 from astrotl.sources._inputs import band_files, find_files
 from astrotl.sources._mosaics import Chip, on_sky, unit_vectors
 from astrotl.sources._pixels import OpenPlanes
@@ -136,6 +137,8 @@ class ArrayField(Field):
             raise ValueError(f"channels: expected {len(self._data)} names, got {self.channels}")
         if wcs is not None and (wcs.naxis != 2 or not wcs.has_celestial):
             raise ValueError("wcs: expected two axes, both on the sky; of a cube take wcs.celestial")
+        if wcs is not None and not has_known_frame(wcs):
+            raise ValueError(f"wcs: astropy knows no frame of the sky with {' and '.join(wcs.wcs.ctype)}")
         self.shape = self._data.shape[1:]
         self.wcs = wcs
         self.value_range = value_range

@@ -5,6 +5,7 @@ import os
 
 import numpy as np
 import pytest
+from astropy import units as u
 from astropy.wcs import WCS
 from faster_coco_eval import COCO
 from hypothesis import HealthCheck, given, settings
@@ -76,17 +77,51 @@ def test_other_tools_read_the_coco_file(tmp_path):
     assert len(coco.getAnnIds(imgIds=[1], catIds=coco.getCatIds(catNms=["star"]))) == 1
 
 
-@pytest.mark.parametrize("wcs", [None, sky(), sky(dec=-89.99), sky(frame=("GLON-TAN", "GLAT-TAN"), turn=200)])
-def test_regions_read_back_lie_where_the_boxes_are(tmp_path, wcs):
+def equatorial(radesys, equinox, **how):
+    wcs = sky(**how)
+    wcs.wcs.radesys, wcs.wcs.equinox = radesys, equinox
+    return wcs
+
+
+FRAMES = [
+    sky(),
+    sky(dec=-89.99),
+    sky(frame=("GLON-TAN", "GLAT-TAN"), turn=200),
+    equatorial("FK4", 1900.0),
+    equatorial("FK5", 1975.0, dec=20),
+]
+
+
+@pytest.mark.parametrize("wcs", FRAMES)
+def test_regions_cover_on_the_sky_what_the_boxes_cover(tmp_path, wcs):
     rng = np.random.default_rng(5)
     x, y, width, height = rng.uniform(5, 75, (4, 12))
-    boxes = make_boxes("m31", x, y, width, height, "clump")
-    write_regions(boxes, [image(wcs=wcs)], tmp_path / "a.reg")
+    field = image(wcs=wcs)
+    write_regions(make_boxes("m31", x, y, width, height, "clump"), [field], tmp_path / "a.reg")
     regions = Regions.read(tmp_path / "a.reg", format="ds9")
-    pixels = [region if wcs is None else region.to_pixel(wcs) for region in regions]
-    back = [(region.center.x, region.center.y, region.width, region.height) for region in pixels]
+    for row, region in enumerate(regions):
+        assert region.center.frame.name == "icrs"
+        np.testing.assert_allclose(np.ravel(field.pixels_of(region.center)), [x[row], y[row]], rtol=0, atol=1e-3)
+        # The angle of a box is that from the circle of declination, to the east.
+        end = region.center.directional_offset_by(region.angle - 90 * u.deg, region.width / 2)
+        expected = [x[row] + width[row] / 2, y[row]]
+        np.testing.assert_allclose(wcs.world_to_pixel(end), expected, rtol=0, atol=3e-3)
+        assert region.height.to_value("arcsec") == pytest.approx(0.2 * height[row], rel=1e-3)
+
+
+def test_regions_of_an_image_without_a_sky_are_the_boxes(tmp_path):
+    x, y, width, height = np.random.default_rng(5).uniform(5, 75, (4, 12))
+    write_regions(make_boxes("m31", x, y, width, height, "clump"), [image()], tmp_path / "a.reg")
+    regions = Regions.read(tmp_path / "a.reg", format="ds9")
+    back = [(region.center.x, region.center.y, region.width, region.height) for region in regions]
     np.testing.assert_allclose(back, np.stack([x, y, width, height], axis=1), rtol=0, atol=1e-6)
-    np.testing.assert_allclose([np.sin(region.angle) for region in pixels], 0, atol=1e-6)
+    assert {region.angle.value for region in regions} == {0}
+
+
+def test_no_box_is_a_file_that_ds9_opens(tmp_path):
+    write_regions(make_boxes(*[[]] * 6), [image(wcs=sky())], tmp_path / "a.reg")
+    assert (tmp_path / "a.reg").read_text() == "# Region file format: DS9\n"
+    assert len(Regions.read(tmp_path / "a.reg", format="ds9")) == 0
 
 
 def test_regions_say_class_and_score(tmp_path):

@@ -247,6 +247,20 @@ def test_pixels_and_positions_of_a_field(sky, positions):
     assert np.isnan(field.pixels_of(positions([330.0, 151.0], [-2.0, 2.0]))).all()
 
 
+def ecliptic(sky):
+    wcs = sky()
+    wcs.wcs.ctype = "ELON-TAN", "ELAT-TAN"
+    return wcs
+
+
+def test_a_sky_that_astropy_mistakes_for_another_is_none(mosaic, sky, noise):
+    with pytest.warns(AstrotlWarning, match="sky coordinates along the ecliptic are not known here"):
+        (field,) = open_fields(mosaic("a.fits", noise(20, 30), ecliptic(sky)))
+    assert field.wcs is None
+    with pytest.raises(ValueError, match="wcs: astropy knows no frame of the sky with ELON-TAN and ELAT-TAN"):
+        ArrayField(np.zeros((8, 9)), wcs=ecliptic(sky))
+
+
 def test_a_field_without_a_sky_has_no_positions(positions):
     with pytest.raises(ValueError, match=r"field: m31 has no sky coordinates \(WCS\)"):
         ArrayField(np.zeros((8, 9)), "m31").sky_of(1, 1)
