@@ -269,10 +269,7 @@ def _detector(name: str, settings: tuple[str, ...], precision: str) -> Detector:
     from astrotl.detection import Classical
 
     if name == "classical":
-        try:
-            classical: Detector = construct(Classical, name, parse_settings(settings))
-        except TypeError as error:
-            raise ValueError(f"set: classical cannot be made with {', '.join(settings)} ({error})") from error
+        classical: Detector = construct(Classical, name, parse_settings(settings))
         return classical
     if not name.endswith(".safetensors"):
         raise ValueError(f"detector: expected classical or a file with the ending .safetensors, got {name}")

@@ -5,6 +5,7 @@ photutils does it, which belongs to the family of astropy, rather than sep.
 
 from __future__ import annotations
 
+import numbers
 import warnings
 from typing import Any
 
@@ -92,23 +93,31 @@ class Classical(Detector):
         tile: int = 1024,
         overlap: int = 64,
     ) -> None:
-        for name, value in (("sigma", sigma), ("background", background), ("structure", structure), ("box", box)):
-            if value is not None and not value > 0:
-                raise ValueError(f"{name}: must be more than 0, got {value}")
+        for name, value in (("sigma", sigma), ("structure", structure), ("box", box)):
+            if not _is_number(value, optional=name != "sigma") or value == 0:
+                raise ValueError(f"{name}: must be a number above 0, got {value!r}")
         for name, value in (("smooth", smooth), ("deblend", deblend)):
-            if value is not None and not value >= 0:
-                raise ValueError(f"{name}: must be 0 or more, got {value}")
-        if pixels < 1:
-            raise ValueError(f"pixels: must be 1 or more, got {pixels}")
-        if not 0 <= overlap < tile:
-            raise ValueError(f"overlap: must be 0 or more and less than the tile of {tile} pixels, got {overlap}")
+            if not _is_number(value, optional=name == "deblend"):
+                raise ValueError(f"{name}: must be a number, 0 or more, got {value!r}")
+        for name, count in (("pixels", pixels), ("background", background), ("tile", tile)):
+            if not _is_number(count, whole=True) or count == 0:
+                raise ValueError(f"{name}: must be a whole number, 1 or more, got {count!r}")
+        if not _is_number(overlap, whole=True) or overlap >= tile:
+            raise ValueError(
+                f"overlap: must be a whole number, 0 or more and less than the tile of {tile} pixels, got {overlap!r}"
+            )
+        chosen: Any = (bands,) if isinstance(bands, str) else bands
+        if chosen is not None and not (isinstance(chosen, list | tuple) and chosen and all(map(_is_word, chosen))):
+            raise ValueError(f"bands: expected names of bands, got {bands!r}")
+        if not _is_word(label):
+            raise ValueError(f"label: expected a word, got {label!r}")
         self.sigma = sigma
         self.pixels = pixels
         self.smooth = smooth
         self.background = background
         self.structure = structure
         self.deblend = deblend
-        self.bands = (bands,) if isinstance(bands, str) else bands and tuple(bands)
+        self.bands = None if chosen is None else tuple(chosen)
         self.box = box
         self.label = label
         self.tile = tile
@@ -138,20 +147,20 @@ class Classical(Detector):
         window = ndimage.find_objects(known.astype(np.int8))[0]
         image = significance(data[:, *window], self.smooth, self._flatten, step)
         segments = self._segments(image)
-        numbers = np.arange(1, segments.max() + 1)
-        if not len(numbers):
+        labels = np.arange(1, segments.max() + 1)
+        if not len(labels):
             return Found.none()
-        signal = ndimage.sum_labels(image, segments, numbers)
+        signal = ndimage.sum_labels(image, segments, labels)
         score = signal / (signal + 5 * noise_of_sums(segments, self.smooth, self.structure))
         if self.box is not None:
-            y, x = np.array(ndimage.maximum_position(image, segments, numbers)).T
-            width = height = np.full(len(numbers), self.box)
+            y, x = np.array(ndimage.maximum_position(image, segments, labels)).T
+            width = height = np.full(len(labels), self.box)
         else:
             edges = np.array([[(one.start, one.stop) for one in found] for found in ndimage.find_objects(segments)])
             y, x = (edges.sum(axis=2).T - 1) / 2
             height, width = np.diff(edges, axis=2)[..., 0].T
         bottom, left = (along.start for along in window)
-        return Found(x + left, y + bottom, width, height, score, np.zeros(len(numbers)))
+        return Found(x + left, y + bottom, width, height, score, np.zeros(len(labels)))
 
     def _segments(self, image: np.ndarray) -> np.ndarray:
         try:
@@ -178,3 +187,16 @@ class Classical(Detector):
             warnings.simplefilter("ignore")
             sky = Background2D(band, sides, mask=unknown, exclude_percentile=90).background
         return band - sky
+
+
+def _is_number(value: Any, *, whole: bool = False, optional: bool = False) -> bool:
+    """Say whether a setting is a number from 0 on; what is typed may be anything."""
+    if value is None:
+        return optional
+    if not isinstance(value, numbers.Integral if whole else numbers.Real) or isinstance(value, bool):
+        return False
+    return 0 <= float(value) < np.inf
+
+
+def _is_word(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)

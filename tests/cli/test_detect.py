@@ -319,7 +319,7 @@ def test_boxes_become_objects(folder, found):
         ("run classical sky -o x.txt", "x.txt: the ending says the format, one of"),
         ("run classical sky -o x.ecsv --regions gone/x.reg", "gone/x.reg: there is no folder gone"),
         ("run classical sky -o x.ecsv --set sigm=5", "sigm: classical has no such parameter (did you mean 'sigma'?)"),
-        ("run classical sky -o x.ecsv --set sigma=high", "set: classical cannot be made with sigma=high"),
+        ("run classical sky -o x.ecsv --set sigma=high", "sigma: must be a number above 0, got 'high'"),
         ("run classical sky -o x.ecsv --zeropoint g", "zeropoint: expected a magnitude, or one a band"),
         ("run classical sky -o x.ecsv --threshold 2", "threshold: must lie between 0 and 1, got 2.0"),
         ("run classical nothing -o x.ecsv", "nothing: there is no such file"),

@@ -165,8 +165,14 @@ def test_it_is_a_detector_whose_signature_is_json():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"sigma": 0}, {"pixels": 0}, {"smooth": -1}, {"structure": 0}, {"box": -3}, {"overlap": 2000}, {"background": 0}],
-)
+    [
+        {"sigma": 0}, {"sigma": "high"}, {"sigma": np.inf}, {"sigma": None}, {"sigma": True}, {"pixels": 0},
+        {"pixels": 5.5}, {"smooth": -1}, {"smooth": np.nan}, {"smooth": None}, {"structure": 0}, {"deblend": "no"},
+        {"box": -3}, {"box": np.nan}, {"overlap": 2000}, {"overlap": 1.5}, {"overlap": -1}, {"background": 0},
+        {"background": 64.0}, {"tile": 0}, {"tile": "1024"}, {"tile": np.inf}, {"bands": ()}, {"bands": (1,)},
+        {"bands": 3}, {"label": ""}, {"label": None},
+    ],
+)  # fmt: skip
 def test_a_wrong_setting_is_refused(wrong):
     with pytest.raises(ValueError, match=f"^{next(iter(wrong))}: "):
         Classical(**wrong)
