@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import warnings
 from collections.abc import Sequence
 
@@ -346,18 +347,26 @@ def _add_fraction(table: Table, name: str, part: npt.ArrayLike, whole: npt.Array
 
 
 def _values(table: Table, column: str) -> np.ndarray:
+    if table[column].dtype.kind not in "biuf":
+        raise ValueError(f"column: {column!r} holds no numbers, so that there are no bins of it")
     return np.ma.filled(np.ma.asarray(table[column], dtype=np.float64), np.nan)
 
 
 def _edges(values: np.ndarray, bins: int | npt.ArrayLike) -> np.ndarray:
-    if np.ndim(bins) == 0:
-        known = values[np.isfinite(values)]
-        if not len(known):
-            raise ValueError("column: no true box has a value")
-        return np.unique(np.quantile(known, np.linspace(0, 1, int(np.asarray(bins)) + 1)))
-    edges = np.asarray(bins, dtype=np.float64)
-    if len(edges) < 2 or (np.diff(edges) <= 0).any():
-        raise ValueError(f"bins: expected a number or rising edges, got {bins!r}")
+    known = values[np.isfinite(values)]
+    if not len(known):
+        raise ValueError("column: no true box has a value")
+    if isinstance(bins, numbers.Integral) and not isinstance(bins, bool) and bins > 0:
+        edges = np.unique(np.quantile(known, np.linspace(0, 1, int(bins) + 1)))
+        if len(edges) < 2:
+            raise ValueError(f"column: all true boxes have the value {known[0]:g}; give the edges of the bins")
+        return edges
+    try:
+        edges = np.asarray(bins, dtype=np.float64)
+    except (TypeError, ValueError):
+        edges = np.empty(0)
+    if edges.ndim != 1 or len(edges) < 2 or not (np.diff(edges) > 0).all():
+        raise ValueError(f"bins: expected a number, 1 or more, or rising edges, got {bins!r}")
     return edges
 
 

@@ -223,10 +223,26 @@ def test_completeness_by_brightness():
 
 @pytest.mark.parametrize(
     ("changes", "said"),
-    [({"column": "flux"}, "column: true has no 'flux'"), ({"bins": [3, 2]}, "bins: expected a number or rising edges")],
+    [
+        ({"column": "flux"}, "column: true has no 'flux'"),
+        ({"column": "class"}, "column: 'class' holds no numbers"),
+        ({"column": "width"}, "column: all true boxes have the value 10; give the edges"),
+        ({"column": "lost"}, "column: no true box has a value"),
+        *[
+            ({"bins": bins}, "bins: expected a number, 1 or more, or rising edges")
+            for bins in ([3, 2], 0, -1, 2.5, True, "few", [1], [[1, 2]], [1, np.nan], None)
+        ],
+        ({"threshold": np.nan}, "threshold: expected a number, got nan"),
+    ],
 )
 def test_wrong_bins_are_refused(changes, said):
     found, true = field_of(4)
-    true["mag"] = 20.0
-    with pytest.raises(ValueError, match=said):
+    true["mag"] = np.linspace(18, 24, len(true))
+    true["lost"] = np.nan
+    with pytest.raises(ValueError, match=f"^{said}"):
         completeness_by(found, true, **{"column": "mag", **changes})
+
+
+def test_one_value_goes_into_the_bins_that_are_given():
+    found, true = field_of(4)
+    assert completeness_by(found, true, "width", bins=[5, 15])["true"].tolist() == [len(true)]
