@@ -68,6 +68,8 @@ def coco_of(boxes: Table, images: Sequence[tuple[str, tuple[int, int]]]) -> str:
     for number, row in enumerate(boxes.iterrows(*COLUMNS, *scored), start=1):
         left, width = _cut(float(row[1]), float(row[3]), shapes[row[0]][1])
         bottom, height = _cut(float(row[2]), float(row[4]), shapes[row[0]][0])
+        if not (width > 0 and height > 0):
+            raise ValueError(f"boxes: the one in row {number - 1} lies outside its image, {row[0]}")
         annotation = {
             "id": number,
             "image_id": number_of[row[0]],

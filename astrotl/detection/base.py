@@ -98,7 +98,7 @@ class Detector(ABC):
     image  x   y  class
           pix pix
     ----- --- --- -----
-      m31 2.0 2.0  peak
+      m31 2.0 3.0  peak
     """
 
     #: The classes that it tells apart.

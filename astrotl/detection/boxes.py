@@ -77,7 +77,7 @@ def read_boxes(
           pix  pix   pix   pix
     ----- ---- ---- ----- ------ -----
       m33 50.0 60.0   8.0    8.0 clump
-      m31 2.75 70.0   6.5    8.0  star
+      m31  2.0 70.0   8.0    8.0  star
     """
     images = Images(fields)
     where = "labels" if isinstance(labels, Table) else os.fspath(labels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import numbers
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,6 +22,8 @@ __all__ = ["BoxSource"]
 _SMALLEST = 8
 #: Boxes within so many lines of each other are read from left to right.
 _LINES = 64
+#: What lies farther away, in pixels, is no place in any image.
+_FARTHEST = 2**31
 
 
 class BoxSource(ImageSource):
@@ -71,11 +74,11 @@ class BoxSource(ImageSource):
         self.ids = ids.astype(np.str_)
         self._boxes = boxes.copy()
         self._boxes.meta.clear()
-        self._size = _size_of(boxes, grow) if size is None else size
-        if self._size < 2 or self._size % 1:
-            raise ValueError(f"size: expected 2 pixels or more, got {size!r}")
+        if size is not None and not (isinstance(size, numbers.Integral) and size >= 2):
+            raise ValueError(f"size: expected a whole number of pixels, 2 or more, got {size!r}")
+        self._size = _size_of(boxes, grow) if size is None else int(size)
         centres = np.stack([np.asarray(boxes[name], dtype=np.float64) for name in ("x", "y")], axis=1)
-        if not np.isfinite(centres).all():
+        if not (np.abs(centres) < _FARTHEST).all():
             raise ValueError("boxes: some have no position; read_boxes leaves such out")
         # A centre between two pixels goes the same way whatever its last digits.
         self._corners = np.floor(centres - (self._size - 1) / 2 + 0.5 + 1e-6).astype(np.intp)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from astropy import units as u
 from astropy.table import Table
 
-__all__ = ["COLUMNS", "check_boxes", "corners", "make_boxes", "overlaps", "rows_by_image"]
+__all__ = ["COLUMNS", "check_boxes", "check_places", "corners", "make_boxes", "overlaps", "rows_by_image"]
 
 COLUMNS = ("image", "x", "y", "width", "height", "class")
 _PIXELS = ("x", "y", "width", "height")
@@ -42,12 +42,34 @@ def make_boxes(
 
 
 def check_boxes(boxes: Table, name: str = "boxes", *, found: bool = False) -> None:
-    """Refuse a table that lacks a column of boxes, or, of what was found, the score."""
+    """Refuse a table that lacks a column of boxes, or, of what was found, a score."""
     lost = [column for column in (*COLUMNS, *(["score"] if found else [])) if column not in boxes.colnames]
     if lost:
         raise ValueError(
             f"{name}: has no column {lost[0]!r}; it has {', '.join(boxes.colnames)}. read_boxes makes tables of boxes"
         )
+    if found:
+        _refuse(~np.isfinite(_numbers(boxes["score"])), f"{name}: {{}} no score")
+
+
+def check_places(boxes: Table) -> None:
+    """Refuse boxes that cannot be drawn."""
+    values = np.stack([_numbers(boxes[column]) for column in _PIXELS])
+    bad = ~np.isfinite(values).all(axis=0) | ~(values[2:] > 0).all(axis=0)
+    _refuse(bad, "boxes: {} no place or no size; read_boxes leaves such out")
+
+
+def _refuse(bad: np.ndarray, said: str) -> None:
+    if bad.any():
+        number = int(bad.sum())
+        which = (
+            f"{number:,} of {len(bad):,}, the first in row {int(np.argmax(bad))}, {'has' if number == 1 else 'have'}"
+        )
+        raise ValueError(said.format(which))
+
+
+def _numbers(column: npt.ArrayLike) -> np.ndarray:
+    return np.ma.filled(np.ma.asarray(column, dtype=np.float64), np.nan)
 
 
 def corners(boxes: Table) -> np.ndarray:

@@ -16,7 +16,7 @@ from astropy.wcs.utils import wcs_to_celestial_frame
 from astrotl._optional import missing_dependency
 from astrotl.detection._coco import coco_of
 from astrotl.detection.sky import fields_of
-from astrotl.detection.table import check_boxes, rows_by_image
+from astrotl.detection.table import check_boxes, check_places, rows_by_image
 from astrotl.sources import Field
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def write_coco(boxes: Table, fields: Sequence[Field], path: Path) -> None:
     50.0 60.0 clump
     """
     check_boxes(boxes)
+    check_places(boxes)
     by_id = fields_of(boxes, fields)
     _write(path, coco_of(boxes, [(name, field.shape) for name, field in by_id.items()]))
 
@@ -95,6 +96,7 @@ def write_regions(boxes: Table, fields: Sequence[Field], path: Path) -> None:
     box(51.000000000000,61.000000000000,8.000000000000,8.000000000000,0.000000000000)
     """
     check_boxes(boxes)
+    check_places(boxes)
     by_id = fields_of(boxes, fields)
     rows = rows_by_image(boxes)
     path = os.fspath(path)

@@ -128,7 +128,14 @@ def test_an_image_that_breaks_fails_its_boxes_alone(tmp_path):
         ([image()], Table({"x": [1]}), {}, "boxes: has no column 'image'"),
         ([image()], make_boxes("m33", 1, 1, 1, 1, "a"), {}, "fields: the image 'm33' of the boxes"),
         ([image()], make_boxes("m31", np.nan, 1, 1, 1, "a"), {}, "boxes: some have no position"),
-        ([image()], make_boxes("m31", 1, 1, 1, 1, "a"), {"size": 1}, "size: expected 2 pixels or more, got 1"),
+        (
+            [image()],
+            make_boxes("m31", 1, 1, 1, 1, "a"),
+            {"size": 1},
+            "size: expected a whole number of pixels, 2 or more, got 1",
+        ),
+        ([image()], make_boxes("m31", 1, 1, 1, 1, "a"), {"size": 10.0}, "size: expected a whole number of pixels"),
+        ([image()], make_boxes("m31", 1e300, 1, 1, 1, "a"), {}, "boxes: some have no position"),
         ([image()], make_boxes("m31", 1, 1, 1, 1, "a"), {"grow": 0}, "grow: expected more than 0, got 0"),
         (
             [image(), image("m3", channels=("g",))],

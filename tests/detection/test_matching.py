@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from astrotl.detection import match
+from astrotl.detection import match, merge, suppress
 from astrotl.detection.table import corners, make_boxes, overlaps
 
 
@@ -103,3 +103,13 @@ def test_found_boxes_need_scores():
     boxes = some_boxes(1, 3, found=False)
     with pytest.raises(ValueError, match="found: has no column 'score'"):
         match(boxes, boxes)
+
+
+@pytest.mark.parametrize("use", [lambda found: match(found, found), suppress, lambda found: merge(found, 2)])
+def test_a_box_without_a_score_is_named(use):
+    found = make_boxes("a", [1, 30, 60], 1, 2, 2, "x", score=[0.9, np.nan, np.inf])
+    with pytest.raises(ValueError, match=r"^found: 2 of 3, the first in row 1, have no score"):
+        use(found)
+    found["score"] = np.ma.array([0.9, 0.8, 0.7], mask=[True, False, False])
+    with pytest.raises(ValueError, match=r"^found: 1 of 3, the first in row 0, has no score"):
+        use(found)

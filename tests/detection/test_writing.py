@@ -164,3 +164,17 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path, write):
     write(boxes, [image()], tmp_path / "a")
     write(boxes, [image()], tmp_path / "a")
     assert os.listdir(tmp_path) == ["a"]
+
+
+@pytest.mark.parametrize("write", [write_coco, write_regions])
+def test_boxes_that_cannot_be_drawn_are_named(tmp_path, write):
+    boxes = make_boxes("m31", [30, np.nan, 30], 20, [8, 8, 0], 6, "clump")
+    with pytest.raises(ValueError, match=r"^boxes: 2 of 3, the first in row 1, have no place or no size; read_boxes"):
+        write(boxes, [image()], tmp_path / "a")
+    assert os.listdir(tmp_path) == []
+
+
+def test_coco_has_no_box_outside_its_image(tmp_path):
+    with pytest.raises(ValueError, match=r"^boxes: the one in row 1 lies outside its image, m31"):
+        write_coco(make_boxes("m31", [30, 200], 20, 8, 6, "clump"), [image()], tmp_path / "a.json")
+    assert os.listdir(tmp_path) == []
