@@ -148,7 +148,7 @@ def completeness_purity(
     # The mark needs not be one of the scores.
     (marked,) = completeness_curve(found, true, thresholds=[threshold], **matching)
     count = 2 if by is None else 3
-    figure = Figure(figsize=(4.3 * count, 3.9), facecolor=PAPER, dpi=150, layout="constrained")
+    figure = Figure(figsize=(4.3 * count, 4.1), facecolor=PAPER, dpi=150, layout="constrained")
     panels = figure.subplots(1, count)
     _draw_against_score(panels[0], curve, marked)
     _draw_against_each_other(panels[1], curve, marked)
@@ -156,6 +156,9 @@ def completeness_purity(
         _draw_by(panels[2], completeness_by(found, true, by, threshold=threshold, **matching), true, by)
     for ax in panels:
         ax.set_ylim(0, 1.03)
+    lines, names = panels[0].get_legend_handles_labels()
+    # Below the panels it covers nothing.
+    figure.legend(lines, names, loc="outside lower center", ncols=2, frameon=False, labelcolor=INK, fontsize=9)
     return figure
 
 
@@ -213,7 +216,6 @@ def _draw_against_score(ax: Axes, curve: Table, marked: Table.Row) -> None:
     ax.axvline(marked["threshold"], color=QUIET, linewidth=0.9, linestyle=(0, (4, 3)))
     ax.set_xlabel("score from which on a box counts")
     darken(ax, f"at the score {marked['threshold']:.2f}: {marked['found']:,} boxes")
-    ax.legend(fontsize=8, labelcolor=INK, frameon=False, loc="lower center")
 
 
 def _draw_against_each_other(ax: Axes, curve: Table, marked: Table.Row) -> None:
@@ -235,7 +237,6 @@ def _draw_by(ax: Axes, bins: Table, true: Table, by: str) -> None:
     unit = getattr(true[by], "unit", None)
     ax.set_xlabel(f"{by} [{unit}]" if unit else by)
     darken(ax, f"at that score, in bins of {by}")
-    ax.legend(fontsize=8, labelcolor=INK, frameon=False, loc="best")
 
 
 def _draw_line(ax: Axes, x: Sequence[float], values: Table, name: str, colour: str, **look: Any) -> None:

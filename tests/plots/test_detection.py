@@ -161,6 +161,15 @@ def test_the_curves_are_those_of_the_measures(searched):
     assert (plane.get_xlabel(), plane.get_ylabel()) == ("completeness", "purity")
 
 
+def test_the_legend_covers_no_curve(searched):
+    figure = completeness_purity(*searched, radius=3, by="mag")
+    assert legend(figure) == ["completeness", "purity"]
+    figure.draw_without_rendering()
+    (below,) = (each.get_window_extent() for each in figure.legends)
+    assert not any(below.overlaps(ax.get_tightbbox()) for ax in figure.axes)
+    assert not any(ax.get_legend() for ax in figure.axes)
+
+
 def test_a_score_is_marked_the_best_one_if_none_is_given(searched):
     found, true = searched
     best = best_threshold(found, true, radius=3)
