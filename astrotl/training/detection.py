@@ -44,6 +44,8 @@ RATES = {"head": 1e-3, "last": 1e-3, "whole": 1e-3, "scratch": 1e-3}
 
 _VERSIONS = ("astrotl", "numpy", "torch", "torchvision", "timm", "lightning")
 _MULTIPLE = 32
+#: No network is shown a larger image at once, which would take tens of gigabytes.
+_LARGEST = 4096
 #: How a curve calls a measure and its interval.
 _ENDS = {"value": "", "low": "_low", "high": "_high"}
 
@@ -291,6 +293,11 @@ def _designed(
     tile = min(tile, max(max(field.shape) for field in fields))
     scale = 1.0 if box_pixels is None else box_pixels / float(np.median(np.sqrt(sides.prod(axis=0))))
     size = max(_MULTIPLE, round(tile * scale / _MULTIPLE) * _MULTIPLE)
+    if size > _LARGEST:
+        raise ValueError(
+            f"{'tile' if box_pixels is None else 'box_pixels'}: the network would be shown {size:,} pixels a side at "
+            f"once, and {_LARGEST:,} are the most; give a lower box_pixels or a smaller tile than {tile:,}"
+        )
     module: Any = network.module()
     if hasattr(module.network, "set_input_size"):
         # The places of its patches are resampled; the coarsest map has one place for two of them.

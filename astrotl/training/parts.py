@@ -18,6 +18,8 @@ __all__ = ["NOTE", "check_settings", "is_first", "open_folder", "wait_for_the_fi
 #: What the folder says of itself.
 NOTE = "settings.json"
 
+#: What a call asks of a detector's design.
+_ASKED = ("tile", "classes", "width", "suppress")
 _REMEDY = "give another file with -o, or overwrite this one with --overwrite"
 
 
@@ -49,8 +51,16 @@ def check_settings(path: str, old: Mapping[str, Any], new: Mapping[str, Any]) ->
     new = json.loads(json.dumps(new))
     for key in sorted({*old, *new}):
         if old.get(key) != new.get(key):
-            where, before, now = difference(key, old.get(key), new.get(key))
+            where, before, now = difference(key, *_asked(old.get(key), new.get(key)))
             raise StoreMismatchError(f"{path}: was made with {where} = {before}, not {now}; {_REMEDY}")
+
+
+def _asked(old: Any, new: Any) -> tuple[Any, Any]:
+    """Of a detector's design leave what was asked for, if that differs; the rest of it follows from that."""
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return old, new
+    differ = [key for key in _ASKED if old.get(key) != new.get(key)]
+    return ({key: old.get(key) for key in differ}, {key: new.get(key) for key in differ}) if differ else (old, new)
 
 
 def is_first() -> bool:

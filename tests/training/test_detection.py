@@ -363,7 +363,7 @@ def test_the_same_call_again_does_nothing(teach):
     for change, where in (
         ({"seed": 1}, "seed = 0, not 1"),
         ({"batch": 2}, r"training\.batch = 4, not 2"),
-        ({"tile": 32}, "design"),
+        ({"tile": 32}, r"design\.tile = 64, not 32"),
         ({"suppress": 0.5}, r"design\.suppress = 0\.3, not 0\.5"),
         ({"validation": 0.5}, r"validation = 0\.15, not 0\.5"),
         ({"method": "head"}, 'method = "whole", not "head"'),
@@ -394,6 +394,10 @@ def test_the_same_call_again_does_nothing(teach):
         ({"tile": 8}, "tile: must be 16 or more, got 8"),
         ({"width": 8}, "width: must be 16 or more, got 8"),
         ({"box_pixels": 0}, "box_pixels: must be above 0, got 0"),
+        (
+            {"box_pixels": 3000},
+            "box_pixels: the network would be shown [0-9,]+ pixels a side at once, and 4,096 are the most",
+        ),
         ({"suppress": 0}, "suppress: must be above 0 and at most 1, got 0"),
         ({"data": starry(12, scale=4, stars=1, shape=(99, 99)), "tile": 32}, "tile: must be larger than the boxes"),
         ({"classes": ["sun"]}, "boxes: there is none in these fields"),
