@@ -98,6 +98,7 @@ def train(
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @bands_option
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A parameter of the classical detector.")
+@click.option("--turns", is_flag=True, help="Have a network look at all eight ways in which an image can lie.")
 @click.option("--precision", default="float32", show_default=True, help="float32 or bfloat16, of a network.")
 @click.option("--threshold", type=float, help="The least score of a box; by default that on which the detector counts.")
 @click.option("--suppress", type=float, metavar="OVERLAP", help="Leave out what overlaps a surer box so much: 0.2.")
@@ -115,6 +116,7 @@ def run(
     inputs: tuple[str, ...],
     bands: tuple[str, ...] | None,
     settings: tuple[str, ...],
+    turns: bool,
     precision: str,
     threshold: float | None,
     flux: bool,
@@ -146,7 +148,7 @@ def run(
 
     files = {"output": output, "regions": regions, "coco": coco, "plot": plot}
     check_files(files, {"INPUT": inputs})
-    made = _detector(detector, settings, precision)
+    made = _detector(detector, settings, turns=turns, precision=precision)
     zero = None if zeropoint is None else _zeropoint(zeropoint)
     if plot is not None:
         from astrotl import plots
@@ -264,7 +266,7 @@ def evaluate(
         click.echo(f"{curve}: drawn")
 
 
-def _detector(name: str, settings: tuple[str, ...], precision: str) -> Detector:
+def _detector(name: str, settings: tuple[str, ...], **how: Any) -> Detector:
     from astrotl._params import construct, parse_settings
     from astrotl.detection import Classical
 
@@ -275,7 +277,7 @@ def _detector(name: str, settings: tuple[str, ...], precision: str) -> Detector:
         raise ValueError(f"detector: expected classical or a file with the ending .safetensors, got {name}")
     if settings:
         raise ValueError(f"set: goes with classical; what {name} is was settled when it was taught")
-    network: Detector = room("neural", "astrotl detect run").FasterRCNN(name, precision=precision)
+    network: Detector = room("neural", "astrotl detect run").FasterRCNN(name, **how)
     return network
 
 

@@ -19,6 +19,7 @@ from astrotl.neural.backbone import one_of, pooled
 from astrotl.neural.engines import PRECISIONS, best_device
 from astrotl.neural.rcnn import Design, assemble
 from astrotl.neural.saved import check_bands, network_from, read_arrays, read_note
+from astrotl.neural.voting import voted, ways
 from astrotl.neural.weights import digest
 from astrotl.prepare import take_through
 from astrotl.preprocess import Step, step_from_signature
@@ -35,6 +36,9 @@ class FasterRCNN(Detector):
     ----------
     path : str
         The file that it wrote.
+    turns : bool, optional
+        Whether to look at each image in the eight ways in which it can lie, turned by right angles and mirrored, and
+        have these vote: what is up in the sky means nothing. It takes eight times as long, and scores are lower.
     precision : {"float32", "bfloat16"}, optional
         ``"bfloat16"`` computes with three digits where that is enough, and is faster where the processor has it.
 
@@ -43,9 +47,10 @@ class FasterRCNN(Detector):
     .. [1] Ren et al. 2015, NeurIPS 28, arXiv:1506.01497
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, precision: str = "float32") -> None:
+    def __init__(self, path: str | os.PathLike[str], *, turns: bool = False, precision: str = "float32") -> None:
         one_of("precision", precision, PRECISIONS)
         self.path = path
+        self.turns = turns
         self.precision = precision
 
     @functools.cached_property
@@ -149,15 +154,22 @@ class FasterRCNN(Detector):
             spec = InputSpec(channels=self.bands, value_range=(0, 1))
             ready = take_through(taken, (*self.default_steps(), *spec.steps()))
             spec.check(ready, type(self).__name__)
-            for row, boxes in zip(rows, _found_in(self._model, ready.data, self.precision), strict=True):
+            for row, boxes in zip(rows, self._found_in(ready.data), strict=True):
                 found[row] = boxes
         return found
+
+    def _found_in(self, images: np.ndarray) -> list[Found]:
+        if not self.turns:
+            return _found_in(self._model, images, self.precision)
+        answers = [_found_in(self._model, turned, self.precision) for turned in ways(images)]
+        return [voted(some, self.tile) for some in zip(*answers, strict=True)]
 
     def signature(self) -> dict[str, Any]:
         """Say in JSON what decides the boxes."""
         return {
             "class": f"{type(self).__module__}:{type(self).__qualname__}",
             "path": os.fspath(self.path),
+            "turns": self.turns,
             "precision": self.precision,
             "weights_sha256": digest(self._model),
         }

@@ -161,3 +161,19 @@ def test_a_large_field_takes_no_more_memory_than_a_small_one(tmp_path):
     # The file is mapped and takes 32 MB; its image in three bands would take 192.
     assert grown < 150
     assert found > 100
+
+
+def test_with_turns_it_finds_the_same_however_the_image_lies(file, noise):
+    detector = FasterRCNN(file, turns=True)
+    lying, standing = (
+        detector.look(ImageBatch(np.ascontiguousarray(some), list("ab"), ("i",)))
+        for some in (noise[:2], np.rot90(noise[:2], 1, (2, 3)))
+    )
+    for one, other in zip(lying, standing, strict=True):
+        assert len(one) > 5
+        # A turned image shows at (y, side - 1 - x) what was at (x, y).
+        back = np.stack([63 - other.y, other.x, other.height, other.width, other.score], axis=1)
+        straight = np.stack([one.x, one.y, one.width, one.height, one.score], axis=1)
+        np.testing.assert_allclose(np.sort(straight[:, 4]), np.sort(back[:, 4]), atol=1e-4)
+        sure = np.argmax(straight[:, 4]), np.argmax(back[:, 4])
+        np.testing.assert_allclose(straight[sure[0]], back[sure[1]], atol=1e-2)

@@ -1,6 +1,7 @@
 """Real galaxies with clumps: the classical detector, and Faster R-CNN from several beginnings, by three parts."""
 
 from astrotl.detection import Classical, best_threshold, detect, on_host
+from astrotl.neural import FasterRCNN
 from astrotl.training import train_detector
 from tests.benchmarks.detection import sets, simulated
 from tests.benchmarks.detection.rows import reached, searched
@@ -44,6 +45,8 @@ def rows():
     yield reached("simulated alone", [_learned(simulated.teach(fold), fold) for fold in FOLDS], RADIUS)
     for way in WAYS:
         yield reached(way, [_learned(teach(way, fold), fold) for fold in FOLDS], RADIUS)
+    turning = [FasterRCNN(teach(way, fold).path, turns=True, precision="bfloat16") for fold in FOLDS]
+    yield reached(f"{way}, from all sides", [_learned(turning[fold], fold) for fold in FOLDS], RADIUS)
 
 
 def _classical(fold):
