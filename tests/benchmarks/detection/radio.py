@@ -37,8 +37,10 @@ def teach(network, way, seed):
 
 def rows():
     (fields, boxes), test = sets.radio()
-    least = best_threshold(detect(fields, CLASSICAL, threshold=0), boxes)
-    yield reached("classical", [searched(CLASSICAL, *test, least)])
+    least = best_threshold(detect(fields, CLASSICAL, threshold=0), boxes, classes=False)
+    plain = test[1].copy()
+    plain["class"] = CLASSICAL.label
+    yield reached("classical, all of one class", [searched(CLASSICAL, test[0], plain, least)])
     for network in NETWORKS:
         for way in WAYS:
             for seed in SEEDS:

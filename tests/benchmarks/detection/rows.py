@@ -20,10 +20,13 @@ class Searched(NamedTuple):
 
 
 def reached(name, parts, radius=None):
-    """Put parts together, each at its own threshold, and measure; in brackets what redrawn images give (95 %)."""
+    """Put parts together, each at its own threshold, and measure; in brackets what redrawn images give (95 %).
+
+    Average precision is the mean over the classes; completeness and purity are of boxes of whatever class.
+    """
     found, true = (vstack([each[which] for each in parts], metadata_conflicts="silent") for which in (0, 1))
     sure = np.concatenate([part.found["score"] >= part.threshold for part in parts])
-    asked = {"images": [name for part in parts for name in part.images], "radius": radius}
+    asked = {"images": [name for part in parts for name in part.images], "radius": radius, "classes": False}
     rows = [*detection_scores(found, true, **asked)[:1], *detection_scores(found[sure], true, threshold=0, **asked)[2:]]
     told = {row["measure"]: f"{row['value']:.2f} ({row['low']:.2f}-{row['high']:.2f})" for row in rows}
     return f"{name:34} {told['completeness']:20} {told['purity']:20} {told['ap50']:20}"
