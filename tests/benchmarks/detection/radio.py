@@ -1,5 +1,7 @@
 """Radio galaxies of four classes: a CNN and a transformer, frozen, fine-tuned and from nothing."""
 
+import numpy as np
+
 from astrotl.detection import Classical, best_threshold, detect
 from astrotl.neural import Timm
 from astrotl.training import train_detector
@@ -39,7 +41,7 @@ def rows():
     (fields, boxes), test = sets.radio()
     least = best_threshold(detect(fields, CLASSICAL, threshold=0), boxes, classes=False)
     plain = test[1].copy()
-    plain["class"] = CLASSICAL.label
+    plain["class"] = np.full(len(plain), CLASSICAL.label)
     yield reached("classical, all of one class", [searched(CLASSICAL, test[0], plain, least)])
     for network in NETWORKS:
         for way in WAYS:
