@@ -19,7 +19,7 @@ TILE = 256
 #: Half the side of a box, which is the width of the PSF.
 RADIUS = 3.3
 #: What suits clumps without labels: the bluest light, without what is smoother than a clump.
-CLASSICAL = Classical(bands=("blue",), structure=4, smooth=1, deblend=0.3, box=6)
+CLASSICAL = Classical(bands=("blue",), structure=4, smooth=1, deblend=0.3, box=6, label="clump")
 
 
 def teach(way, fold):
