@@ -1,9 +1,9 @@
 """What tests of several rooms share."""
 
-import importlib.util
 import shutil
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,10 @@ def shared_data():
 def install(tmp_path_factory):
     """Have pip build and install the package in a folder, without a network; give the folder to put on the path."""
     for needed in ("pip", "setuptools"):
-        if importlib.util.find_spec(needed) is None:
+        # To look for the module itself would have setuptools step back for pip in the whole process.
+        try:
+            metadata.version(needed)
+        except metadata.PackageNotFoundError:
             pytest.skip(f"{needed} is not installed, so no package can be")
 
     def installed(package):
