@@ -165,7 +165,8 @@ def train_detector(
     settings = {
         "boxes": _digest(fields, known),
         "steps": [step_signature(step) for step in taken],
-        "extractor": network.signature(),
+        # A detector to go on from is known by its weights, wherever it lies.
+        "extractor": {name: value for name, value in network.signature().items() if name != "path"},
         "design": design.described(),
         "method": method,
         "validation": validation,

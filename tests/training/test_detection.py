@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -220,8 +221,10 @@ def test_it_begins_with_a_network_that_was_taught_classes(teach, stripes, weight
     assert len(detect(starry(2)[0], detector, threshold=0)) > 0
 
 
-def test_it_goes_on_from_a_detector(teach, finder):
+def test_it_goes_on_from_a_detector(teach, finder, folder):
     further = teach(extractor=finder, epochs=1, tile=64, box_pixels=24, rate=1e-5)
+    moved = FasterRCNN(shutil.copy(finder.path, folder / "moved.safetensors"))
+    assert teach(extractor=moved, epochs=1, tile=64, box_pixels=24, rate=1e-5).note == further.note
     assert further.note["base"]["class"] == "astrotl.neural.detectors:FasterRCNN"
     # It begins with what that one knew.
     assert further.history["validation_loss"][0] < 0.5
