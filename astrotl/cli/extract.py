@@ -65,8 +65,8 @@ def extract(
     from astrotl.preprocess import make_step
 
     plan = [make_step(*parse_call(step)) for step in steps] or None
-    made = make_extractor(extractor, parse_settings(settings))
     source = images()
+    made = make_extractor(extractor, parse_settings(settings))
     started = time.perf_counter()
     store = extract_features(
         source, made, output, steps=plan, block=block, workers=workers, progress=bar, overwrite=overwrite
