@@ -164,15 +164,15 @@ class FasterRCNN(Detector):
         answers = [_found_in(self._model, turned, self.precision) for turned in ways(images)]
         return [voted(some, self.tile) for some in zip(*answers, strict=True)]
 
+    def beginning(self) -> dict[str, Any]:
+        """Say in JSON what decides the outcome for another detector that goes on from it, wherever the file lies."""
+        name = f"{type(self).__module__}:{type(self).__qualname__}"
+        return {"class": name, "weights_sha256": digest(self._model)}
+
     def signature(self) -> dict[str, Any]:
         """Say in JSON what decides the boxes."""
-        return {
-            "class": f"{type(self).__module__}:{type(self).__qualname__}",
-            "path": os.fspath(self.path),
-            "turns": self.turns,
-            "precision": self.precision,
-            "weights_sha256": digest(self._model),
-        }
+        how = {"path": os.fspath(self.path), "turns": self.turns, "precision": self.precision}
+        return {**self.beginning(), **how}
 
 
 def heads_of(model: Any) -> dict[str, torch.Tensor]:

@@ -165,8 +165,7 @@ def train_detector(
     settings = {
         "boxes": _digest(fields, known),
         "steps": [step_signature(step) for step in taken],
-        # A detector to go on from is known by its weights, wherever it lies.
-        "extractor": {name: value for name, value in network.signature().items() if name != "path"},
+        "extractor": network.beginning() if isinstance(network, FasterRCNN) else network.signature(),
         "design": design.described(),
         "method": method,
         "validation": validation,
