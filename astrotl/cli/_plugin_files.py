@@ -25,7 +25,7 @@ $name = "$module.hooks"
     "README.md": """\
 # $package
 
-The extractor `$name` for [astrotl](https://pypi.org/project/astrotl/).
+The extractor `$name` for astrotl.
 
 ```
 pip install -e ".[test]"
