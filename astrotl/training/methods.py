@@ -18,8 +18,8 @@ from astrotl.neural import Backbone
 __all__ = ["RATES", "backbone_of", "merged", "parameter_groups", "unfrozen"]
 
 #: The learning rate of the last layer: for whole and lora the best of a few on galaxies, for last a guess between them.
-#: A head is fitted, and has none.
-RATES = {"head": 0.0, "last": 1e-3, "lora": 3e-3, "whole": 5e-4}
+#: A head is fitted, whatever the rate.
+RATES = {"head": 1.0, "last": 1e-3, "lora": 3e-3, "whole": 5e-4}
 
 _WEIGHT_DECAY = 0.02
 #: The last layers together hold at least this fraction of the weights.

@@ -46,7 +46,7 @@ class Plan:
             number = getattr(self, name)
             if number is not None and number < 1:
                 raise ValueError(f"{name}: must be 1 or more, got {number}")
-        if self.rate < 0:
+        if self.rate <= 0:
             raise ValueError(f"rate: must be above 0, got {self.rate}")
         if not 0 < self.decay <= 1:
             raise ValueError(f"decay: must be above 0 and at most 1, got {self.decay}")
@@ -67,8 +67,9 @@ def enough_epochs(images: int) -> int:
 
 def line_of(epoch: int, loss: float, lost: float, error: float, **measures: float) -> dict[str, Any]:
     """Write down, and say, what an epoch reached: the loss, that of those checked, and its standard error."""
-    # What has diverged is worse than anything.
-    loss, lost = (value if np.isfinite(value) else np.inf for value in (loss, lost))
+    # What has diverged is worse than anything, whatever those checked still say of it.
+    lost = lost if np.isfinite(loss) and np.isfinite(lost) else np.inf
+    loss = loss if np.isfinite(loss) else np.inf
     line = {
         "epoch": epoch,
         "loss": loss,

@@ -98,3 +98,37 @@ def taught(stripes, weights, folder):
         return finetune(*data, column, path, **{**known, **settings})
 
     return teach
+
+
+@pytest.fixture
+def teach(weights, folder):
+    """Teach a small network to find stars, as ``teach(path, model, data, **settings)``."""
+
+    from astrotl.neural import Timm
+    from astrotl.training import train_detector
+    from tests.training.stars import starry
+
+    def run(path="stars.safetensors", model="test_efficientnet", data=None, bands=3, **settings):
+        base = Timm(model, weights=weights(model), bands=bands)
+        given = {"extractor": base, "epochs": 2, "width": 32, **settings}
+        return train_detector(*(data or starry(bands=bands)), path, **given)
+
+    return run
+
+
+@pytest.fixture
+def bars():
+    """A bar for ``progress``, and what each has counted: what for, how many in all, and how many were done."""
+    seen = []
+
+    class Bar:
+        def __init__(self, total, unit, initial=0, desc=""):
+            seen.append([desc, total, initial])
+
+        def update(self, count):
+            seen[-1][2] += count
+
+        def close(self):
+            pass
+
+    return Bar, seen

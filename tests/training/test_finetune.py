@@ -256,6 +256,7 @@ def test_labels_that_nothing_can_be_learned_from_are_refused_first(taught, strip
         ({"batch": 0}, "batch: must be 1 or more"),
         ({"devices": 0}, "devices: must be 1 or more"),
         ({"rate": -1}, "rate: must be above 0"),
+        ({"rate": 0}, "rate: must be above 0"),
         ({"decay": 0}, "decay: must be above 0 and at most 1"),
         ({"test": 0}, "test: must lie between 0 and 1"),
         ({"fraction": 2}, "fraction: must lie between 0 and 1"),
@@ -286,20 +287,9 @@ def test_half_precision_learns_as_well(taught):
     assert len(taught(epochs=2, precision="bfloat16").history) == 3
 
 
-def test_a_bar_moves_on_to_the_end(taught):
-    seen = []
-
-    class Bar:
-        def __init__(self, total, unit, initial=0, desc=""):
-            seen.append([desc, total, initial])
-
-        def update(self, count):
-            seen[-1][2] += count
-
-        def close(self):
-            pass
-
-    taught(epochs=3, progress=Bar)
+def test_a_bar_moves_on_to_the_end(taught, bars):
+    bar, seen = bars
+    taught(epochs=3, progress=bar)
     assert all(done == total for _, total, done in seen)
 
 

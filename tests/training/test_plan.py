@@ -36,3 +36,7 @@ def test_what_has_diverged_is_never_kept():
     seen = [*history(0.9, 0.5), line]
     assert best_epoch(seen) == 1
     assert is_over(seen, 1)
+
+
+def test_what_has_diverged_is_never_kept_even_if_those_checked_say_nothing_of_it():
+    assert best_epoch([*history(0.9, 0.8), line_of(2, float("nan"), 0.1, 0.1)]) == 1

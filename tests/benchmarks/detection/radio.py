@@ -14,7 +14,7 @@ NETWORKS = {
     "SAM2 Hiera-T": Timm("sam2_hiera_tiny", weights=str(sets.HIERA), size=288),
 }
 WAYS = {"from nothing": "scratch", "frozen": "head", "fine-tuned": "whole"}
-#: Half as fine as the images are, for the sake of the time it takes.
+#: Two thirds as fine as the images are, for the sake of the time it takes.
 BOX_PIXELS = 20
 EPOCHS = 16
 #: The radio is the blue of these pictures.
