@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from astrotl.index import AnnoyIndex, ExactIndex, open_index
     from astrotl.prepare import prepare_images
     from astrotl.sources import ImageSource, open_source
-    from astrotl.store import FeatureStore
+    from astrotl.store import FeatureStore, open_store
     from astrotl.tasks import Similar, Task
 
 # Each name is imported when it is first asked for, so that "import astrotl" costs next to nothing.
@@ -37,6 +37,7 @@ _HOMES = {
     "hookimpl": "astrotl.hookspecs",
     "open_index": "astrotl.index",
     "open_source": "astrotl.sources",
+    "open_store": "astrotl.store",
     "prepare_images": "astrotl.prepare",
 }
 _ROOMS = ("errors", "plots", "preprocess", "simulate", "sources", "tables")
@@ -58,6 +59,7 @@ __all__ = [
     "hookimpl",
     "open_index",
     "open_source",
+    "open_store",
     "prepare_images",
     "simulate",
 ]

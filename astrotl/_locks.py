@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,17 +16,25 @@ except ModuleNotFoundError:
 
 
 @contextmanager
-def locked(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Be the only one who has locked a file as long as this context lasts; another process that asks is refused.
+def locked(path: str | os.PathLike[str], *, wait: bool = False) -> Iterator[None]:
+    """Be the only one who has locked a file or a folder as long as this context lasts; another process is refused.
 
-    Where the system has no such locks, as on Windows, nothing is excluded.
+    With ``wait`` it waits instead. Where the system or the file system has no such locks, nothing is excluded.
     """
     if fcntl is None:
         yield
         return
-    with open(path, "rb") as file:
+    # A folder can be locked too, but not opened by `open`.
+    file = os.open(path, os.O_RDONLY)
+    try:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError as error:
             raise StoreError(f"{path}: is being written by another process; wait for it to end") from error
+        except OSError as error:
+            # The shared disks of some clusters have none.
+            if error.errno not in (errno.EBADF, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+                raise
         yield
+    finally:
+        os.close(file)

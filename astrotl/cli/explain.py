@@ -30,9 +30,9 @@ def explain(store: str, query: tuple[str, ...], output: str, how: str) -> None:
     from astrotl.extract import extractor_of
     from astrotl.prepare import read_images, take_through
     from astrotl.preprocess import step_from_signature
-    from astrotl.store import FeatureStore
+    from astrotl.store import open_store
 
-    kept = FeatureStore(store)
+    kept = open_store(store)
     rows = [kept.row_of(name) for name in query]
     extractor = extractor_of(kept)
     look = getattr(room("neural", f"the {how} of a network"), how)

@@ -30,8 +30,8 @@ def index(store: str, output: str | None, metric: str, reduce: int, trees: int) 
     Without an index a store is searched exactly, which takes the longer the larger it is.
     """
     from astrotl.index import AnnoyIndex
-    from astrotl.store import FeatureStore
+    from astrotl.store import open_store
 
-    made = AnnoyIndex.build(FeatureStore(store), output, metric=metric, reduce=reduce, trees=trees, progress=bar)
+    made = AnnoyIndex.build(open_store(store), output, metric=metric, reduce=reduce, trees=trees, progress=bar)
     recall = made.recall(10, 100)
     click.echo(f"{made.path}: {len(made):,} objects, {metric}, finds {recall:.1%} of the true ten nearest")

@@ -53,12 +53,12 @@ def probe(
     """
     from astrotl.learn import probe as ask
     from astrotl.learn import scores
-    from astrotl.store import FeatureStore
+    from astrotl.store import open_store
     from astrotl.tables import check_ending, read_table, write_table
 
     if output is not None:
         check_ending(output)
-    features, known = FeatureStore(store), read_table(labels)
+    features, known = open_store(store), read_table(labels)
     table = ask(features, known, id_column=label_ids, **asked)
     told = table.meta["astrotl"]
     click.echo(

@@ -35,13 +35,13 @@ def feature_map(
     """
     from astrotl import plots
     from astrotl.learn import project
-    from astrotl.store import FeatureStore
+    from astrotl.store import open_store
     from astrotl.tables import check_ending, read_table, write_table
 
     if table is not None:
         check_ending(table)
     known = None if labels is None else read_table(labels)
-    places = project(FeatureStore(store), method=method, labels=known, column=column, id_column=id_column, seed=seed)
+    places = project(open_store(store), method=method, labels=known, column=column, id_column=id_column, seed=seed)
     if table is not None:
         write_table(places, table)
         click.echo(f"{table}: {len(places):,} rows")

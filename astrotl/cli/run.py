@@ -130,12 +130,12 @@ def _ask(
     evaluate: bool | None,
 ) -> None:
     from astrotl.index import open_index
-    from astrotl.store import FeatureStore
+    from astrotl.store import open_store
     from astrotl.tables import check_ending, read_table, write_table
 
     if output is not None:
         check_ending(output)
-    store = FeatureStore(store_path)
+    store = open_store(store_path)
     index = open_index(store, index_path)
     known = read_table(labels) if labels is not None else None
     table = task.run(index, labels=known, id_column=id_column)

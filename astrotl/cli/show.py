@@ -39,9 +39,9 @@ def info(file: str) -> None:
 
 
 def _show_store(file: str) -> None:
-    from astrotl.store import FeatureStore
+    from astrotl.store import open_store
 
-    store = FeatureStore(file)
+    store = open_store(file)
     made = store.provenance
     failed = store.failed()
     click.echo(f"{file}: feature store")

@@ -102,10 +102,7 @@ def probe(
     for name, members in (("spare", learn), ("learn", kept), ("test", tested)):
         parts[target.rows[members]] = name
     rows = store.done()
-    table = Table({"id": store.ids[rows]})
-    if store.positions is not None:
-        table["ra"], table["dec"] = store.positions[rows].T
-        table["ra"].unit = table["dec"].unit = "deg"
+    table = store.objects(rows)
     table["part"] = parts[rows]
     _add_labels(table, target, rows)
     _add_answers(table, target, _all_said(made, target, store, rows))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,14 @@ from astropy.table import Table
 if TYPE_CHECKING:
     from astrotl.images import ImageBatch
 
-__all__ = ["ImageSource"]
+__all__ = ["ImageSource", "Part"]
+
+
+class Part(NamedTuple):
+    """Rows of a source that belong together, and the HEALPix pixel that they lie in: order and number, nested."""
+
+    rows: slice
+    healpix: tuple[int, int] | None = None
 
 
 class ImageSource(ABC):
@@ -72,6 +79,14 @@ class ImageSource(ABC):
     def order(self) -> np.ndarray | None:
         """Give the order in which the rows are read fastest; None if any will do."""
         return None
+
+    def parts(self) -> Sequence[Part]:
+        """Say into which parts the rows fall by themselves; no file of a sharded store holds rows of two."""
+        return [Part(slice(0, len(self)))]
+
+    def loaded(self) -> ImageSource:
+        """Give the same images with all that is known of the objects in memory, as most sources are from the start."""
+        return self
 
     def table(self) -> Table:
         """List the objects: ``id`` and what else is known, such as ``ra`` and ``dec`` in degrees, or the file."""

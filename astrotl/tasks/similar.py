@@ -74,13 +74,10 @@ class Similar(Task):
             others = rows != own
             rows, distances = rows[others], distances[others]
         rows, distances = rows[: self.k], distances[: self.k]
-        table = Table()
-        table["query"] = np.full(len(rows), name)
-        table["rank"] = np.arange(1, len(rows) + 1)
-        table["id"] = store.ids[rows]
-        table["distance"] = distances
-        if store.positions is not None:
-            table["ra"], table["dec"] = store.positions[rows].T
+        table = store.objects(rows)
+        table.add_column(np.full(len(rows), name), index=0, name="query")
+        table.add_column(np.arange(1, len(rows) + 1), index=1, name="rank")
+        table.add_column(distances, index=3, name="distance")
         return table
 
     def _queries(self, store: FeatureStore) -> tuple[list[str], np.ndarray, list[int]]:
@@ -94,13 +91,12 @@ class Similar(Task):
         vectors: list[np.ndarray] = []
         own: list[int] = []
         files: list[str] = []
-        known = set(store.ids.tolist())
         for query in wanted:
-            if isinstance(query, str) and query not in known and _is_file(query):
+            if isinstance(query, str) and _is_file(query) and query not in store:
                 files.append(query)
                 continue
             row = store.row_of(query) if isinstance(query, str) else _checked_row(store, int(query))
-            names.append(str(store.ids[row]))
+            names.append(str(store.objects([row])["id"][0]))
             vectors.append(_done_features(store, row))
             own.append(row)
         if files:
@@ -132,7 +128,6 @@ def _checked_row(store: FeatureStore, row: int) -> int:
 def _done_features(store: FeatureStore, row: int) -> np.ndarray:
     vector = store.features([row])[0]
     if not np.isfinite(vector).all():
-        raise ValueError(
-            f"query: {str(store.ids[row])!r} has no features in {store.path}; astrotl info {store.path} says why"
-        )
+        name = str(store.objects([row])["id"][0])
+        raise ValueError(f"query: {name!r} has no features in {store.path}; astrotl info {store.path} says why")
     return np.asarray(vector)

@@ -8,7 +8,7 @@ import pickle
 import numpy as np
 
 from astrotl._params import parameters, plain
-from astrotl.extract import remade
+from astrotl.extract.recipes import remade
 from astrotl.extractors import Extractor, InputSpec
 from astrotl.images import ImageBatch
 from astrotl.prepare import take_through

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import uuid as uuid_module
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import h5py
@@ -17,16 +17,15 @@ from astropy.table import Table
 from astrotl._locks import locked
 from astrotl._params import difference, nearest
 from astrotl.errors import StoreError, StoreMismatchError
+from astrotl.store._layout import FORMAT, FORMAT_VERSION, create, keep_reasons, put, starts_of_chunks, why_unreadable
 
-__all__ = ["FeatureStore", "is_store"]
+__all__ = ["FeatureStore"]
 
-FORMAT = "astrotl-features"
-FORMAT_VERSION = 1
 #: The parts of the provenance that decide the features; the rest is written down and never compared.
 COMPARED = ("source", "steps", "extractor")
 
-_MISSING, _DONE, _FAILED = 0, 1, 2
-_REASON_BYTES = 240
+DONE, FAILED = 1, 2
+_REMEDY = "give another file with -o, or overwrite this one with --overwrite"
 
 
 class FeatureStore:
@@ -58,8 +57,6 @@ class FeatureStore:
             self.block: int = int(file.attrs["block"])
             self.shape: tuple[int, int] = file["features"].shape
             self.provenance: dict[str, Any] = json.loads(file["provenance"][()])
-            self.ids: np.ndarray = file["ids"].asstr()[:].astype(np.str_)
-            self.positions: np.ndarray | None = file["positions"][:] if "positions" in file else None
 
     @classmethod
     def open_or_create(
@@ -71,6 +68,7 @@ class FeatureStore:
         *,
         block: int = 256,
         positions: npt.ArrayLike | None = None,
+        uuid: str | None = None,
     ) -> FeatureStore:
         """Open the store, or create it if there is none.
 
@@ -89,34 +87,55 @@ class FeatureStore:
             How many rows are written at once.
         positions : array_like, optional
             Right ascension and declination of each object in degrees, ``(n, 2)``.
+        uuid : str, optional
+            What a new store is known by; drawn if not given.
         """
         names = np.asarray(ids, dtype=np.str_)
         if not os.path.exists(path):
-            _create(os.fspath(path), names, int(dim), dict(provenance), int(block), positions)
+            create(os.fspath(path), names, int(dim), dict(provenance), int(block), positions, uuid)
         store = cls(path)
         store._compare(names, int(dim), provenance)
         return store
 
+    @cached_property
+    def ids(self) -> np.ndarray:
+        """The id of each object."""
+        with self._open() as file:
+            return np.asarray(file["ids"].asstr()[:].astype(np.str_))
+
+    @cached_property
+    def positions(self) -> np.ndarray | None:
+        """Right ascension and declination of each object in degrees, ``(n, 2)``; None where they are not known."""
+        with self._open() as file:
+            return file["positions"][:] if "positions" in file else None
+
     def __len__(self) -> int:
         return self.shape[0]
 
+    def __contains__(self, name: object) -> bool:
+        return self._find(str(name)) is not None
+
     def __repr__(self) -> str:
-        return f"<FeatureStore {self.path}: {self.shape[0]} objects, {self.shape[1]} features>"
+        return f"<{type(self).__name__} {self.path}: {self.shape[0]} objects, {self.shape[1]} features>"
 
     def missing(self) -> np.ndarray:
         """List the rows that are not done; those that failed are among them, to be tried again."""
-        return np.flatnonzero(self._flags() != _DONE)
+        return np.flatnonzero(self._flags() != DONE)
 
     def done(self) -> np.ndarray:
         """List the rows that have features."""
-        return np.flatnonzero(self._flags() == _DONE)
+        return np.flatnonzero(self._flags() == DONE)
+
+    def count_done(self) -> int:
+        """Count the rows that have features."""
+        return int(np.count_nonzero(self._flags() == DONE))
 
     def failed(self) -> Table:
         """List the objects that could not be read: ``row``, ``id`` and ``reason``."""
         with self._open() as file:
             flags = file["done"][:]
             reasons = {int(row) - 1: text.decode(errors="replace") for row, text in file["failures"][:] if row}
-        rows = np.flatnonzero(flags == _FAILED)
+        rows = np.flatnonzero(flags == FAILED)
         why = [reasons.get(int(row), "not kept: too many failed") for row in rows]
         return Table({"row": rows, "id": self.ids[rows], "reason": np.array(why, dtype=np.str_)})
 
@@ -142,21 +161,21 @@ class FeatureStore:
         lost = np.array(sorted(failed), dtype=np.intp)
         # The flags come last: a kill in between leaves rows that are done again, never rows that lie.
         with self._open("r+") as file:
-            _put(file["features"], numbers, values)
-            _put(file["features"], lost, np.full((len(lost), self.shape[1]), np.nan, dtype=np.float32))
+            put(file["features"], numbers, values)
+            put(file["features"], lost, np.full((len(lost), self.shape[1]), np.nan, dtype=np.float32))
             if failed:
-                _keep_reasons(file["failures"], failed)
+                keep_reasons(file["failures"], failed)
             file.flush()
-            _put(file["done"], numbers, np.uint8(_DONE))
-            _put(file["done"], lost, np.uint8(_FAILED))
+            put(file["done"], numbers, np.uint8(DONE))
+            put(file["done"], lost, np.uint8(FAILED))
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Be the only writer as long as this context lasts; another process that asks is refused.
+    def lock(self, *, wait: bool = False) -> Iterator[None]:
+        """Be the only writer as long as this context lasts; another process that asks is refused, or waits.
 
         Reading needs no lock. Where the system has no such locks, as on Windows, nothing is excluded.
         """
-        with locked(self.path):
+        with locked(self.path, wait=wait):
             yield
 
     def features(self, rows: slice | npt.ArrayLike | None = None) -> np.ndarray:
@@ -171,7 +190,7 @@ class FeatureStore:
                 numbers = np.flatnonzero(numbers) if numbers.dtype.kind == "b" else numbers.astype(np.intp)
                 wanted, back = np.unique(numbers, return_inverse=True)
                 flags, values = file["done"][:][numbers], file["features"][wanted][back]
-        values[flags != _DONE] = np.nan
+        values[flags != DONE] = np.nan
         return np.asarray(values)
 
     def mapped(self) -> Callable[[npt.ArrayLike], np.ndarray]:
@@ -183,7 +202,7 @@ class FeatureStore:
         """
         with self._open() as file:
             features = file["features"]
-            starts = _starts_of_chunks(features)
+            starts = starts_of_chunks(features)
             if starts is None:
                 values = features[:]
                 return lambda rows: values[np.asarray(rows, dtype=np.intp)]
@@ -198,41 +217,59 @@ class FeatureStore:
 
         return read
 
+    def delete(self) -> None:
+        """Remove the store from the disk."""
+        os.unlink(self.path)
+
     def row_of(self, name: str) -> int:
         """Find the row of an id."""
-        rows = np.flatnonzero(self.ids == name)
-        if not len(rows):
-            raise ValueError(f"query: {name!r} is not an id of {self.path}{nearest(name, self.ids[:100_000].tolist())}")
-        return int(rows[0])
+        row = self._find(name)
+        if row is None:
+            raise ValueError(f"query: {name!r} is not an id of {self.path}{nearest(name, self._some_ids())}")
+        return row
+
+    def objects(self, rows: npt.ArrayLike | None = None) -> Table:
+        """List objects: ``id``, and ``ra`` and ``dec`` in degrees where they are known; of some rows, or of all."""
+        if rows is None:
+            ids, positions = self.ids, self.positions
+        else:
+            ids, positions = self._read_objects(np.asarray(rows, dtype=np.intp))
+        table = Table({"id": ids})
+        if positions is not None:
+            table["ra"], table["dec"] = positions.T
+            table["ra"].unit = table["dec"].unit = "deg"
+        return table
 
     def to_table(self) -> Table:
         """Give ids, positions if known, and features as one astropy Table."""
-        table = Table({"id": self.ids})
-        if self.positions is not None:
-            table["ra"], table["dec"] = self.positions.T
-            table["ra"].unit = table["dec"].unit = "deg"
+        table = self.objects()
         table["features"] = self.features()
         table.meta["astrotl"] = {"store": self.uuid, "provenance": self.provenance}
         return table
+
+    def _find(self, name: str) -> int | None:
+        rows = np.flatnonzero(self.ids == name)
+        return int(rows[0]) if len(rows) else None
+
+    def _some_ids(self) -> list[str]:
+        return [str(name) for name in self.ids[:100_000].tolist()]
+
+    def _read_objects(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        return self.ids[rows], None if self.positions is None else self.positions[rows]
 
     def _flags(self) -> np.ndarray:
         with self._open() as file:
             return np.asarray(file["done"][:])
 
     def _compare(self, ids: np.ndarray, dim: int, provenance: Mapping[str, Any]) -> None:
-        remedy = "give another file with -o, or overwrite this one with --overwrite"
-        for key in COMPARED:
-            here, there = self.provenance.get(key), json.loads(json.dumps(provenance.get(key)))
-            if here != there:
-                path, old, new = difference(key, here, there)
-                raise StoreMismatchError(f"{self.path}: was made with {path} = {old}, not {new}; {remedy}")
+        compare(self.path, self.provenance, provenance)
         if len(ids) != len(self.ids) or (ids != self.ids).any():
             raise StoreMismatchError(
                 f"{self.path}: was made for other objects (its {len(self.ids)} ids differ from these {len(ids)}); "
-                f"{remedy}"
+                f"{_REMEDY}"
             )
         if dim != self.shape[1]:
-            raise StoreMismatchError(f"{self.path}: holds {self.shape[1]} features an object, not {dim}; {remedy}")
+            raise StoreMismatchError(f"{self.path}: holds {self.shape[1]} features an object, not {dim}; {_REMEDY}")
 
     @contextmanager
     def _open(self, mode: str = "r") -> Iterator[h5py.File]:
@@ -242,7 +279,7 @@ class FeatureStore:
         except FileNotFoundError as error:
             raise StoreError(f"{self.path}: there is no such store; make it with astrotl extract") from error
         except OSError as error:
-            raise StoreError(f"{self.path}: {_why(self.path, error)}") from error
+            raise StoreError(f"{self.path}: {why_unreadable(self.path, error)}") from error
         with file:
             if file.attrs.get("format") != FORMAT:
                 raise StoreError(
@@ -257,88 +294,10 @@ class FeatureStore:
             yield file
 
 
-def is_store(path: str | os.PathLike[str]) -> bool:
-    """Say whether a file is a feature store, of whatever version."""
-    if not h5py.is_hdf5(path):
-        return False
-    with h5py.File(path, "r") as file:
-        return bool(file.attrs.get("format") == FORMAT)
-
-
-def _create(
-    path: str, ids: np.ndarray, dim: int, provenance: dict[str, Any], block: int, positions: npt.ArrayLike | None
-) -> None:
-    n = len(ids)
-    if n == 0:
-        raise ValueError("ids: there are none, so there is nothing to store")
-    part = f"{path}.part"
-    failures = np.dtype([("row", "<i8"), ("reason", f"S{_REASON_BYTES}")])
-    try:
-        # Without SWMR and in the oldest layout: a killed writer then leaves no mark in the file that bars the next one.
-        with h5py.File(part, "w", libver="earliest") as file:
-            file.attrs.update(format=FORMAT, format_version=FORMAT_VERSION, uuid=str(uuid_module.uuid4()), block=block)
-            file["provenance"] = json.dumps(provenance)
-            encoded = np.char.encode(ids, "utf-8")
-            file["ids"] = encoded.astype(h5py.string_dtype("utf-8", max(encoded.dtype.itemsize, 1)))
-            if positions is not None:
-                file["positions"] = np.asarray(positions, dtype=np.float64)
-            file["done"] = np.zeros(n, dtype="u1")
-            file["failures"] = np.zeros(min(n, 4096 + n // 100), dtype=failures)
-            # All space is set aside now, so that writing a block later touches none of the file's own bookkeeping.
-            plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-            plan.set_chunk((min(block, n), dim))
-            plan.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
-            h5py.h5d.create(file.id, b"features", h5py.h5t.IEEE_F32LE, h5py.h5s.create_simple((n, dim)), plan)
-        os.replace(part, path)
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be written ({error.strerror or error})") from error
-    finally:
-        if os.path.exists(part):
-            os.unlink(part)
-
-
-def _starts_of_chunks(features: h5py.Dataset) -> np.ndarray | None:
-    """Say at which number of the file, four bytes each, every chunk begins; None if they do not lie there plainly."""
-    if features.dtype != "<f4" or features.chunks is None or features.chunks[1] != features.shape[1]:
-        return None
-    found: list[h5py.h5d.StoreInfo] = []
-    features.id.chunk_iter(found.append)
-    places = sorted((info.chunk_offset[0], info.byte_offset) for info in found)
-    starts = np.array([start for _, start in places], dtype=np.intp)
-    packed = features.id.get_create_plist().get_nfilters() > 0
-    if packed or len(starts) != -(-len(features) // features.chunks[0]) or (starts % 4).any():
-        return None
-    return starts // 4
-
-
-def _put(dataset: h5py.Dataset, rows: np.ndarray, values: Any) -> None:
-    """Write rows, as one slice where they follow each other, which HDF5 does far faster."""
-    if not len(rows):
-        return
-    if len(rows) == rows[-1] - rows[0] + 1:
-        dataset[int(rows[0]) : int(rows[-1]) + 1] = values
-    else:
-        dataset[rows] = values
-
-
-def _keep_reasons(dataset: h5py.Dataset, failed: Mapping[int, str]) -> None:
-    kept = dataset[:]
-    slots = {int(row): slot for slot, row in enumerate(kept["row"]) if row}
-    free = iter(np.flatnonzero(kept["row"] == 0).tolist())
-    for row, reason in failed.items():
-        slot = slots.get(row + 1)
-        if slot is None and (slot := next(free, None)) is None:
-            return
-        text = reason.encode()
-        if len(text) > _REASON_BYTES:
-            text = text[:100] + b"..." + text[-(_REASON_BYTES - 103) :]
-        dataset[slot] = (row + 1, text)
-
-
-def _why(path: str, error: OSError) -> str:
-    if isinstance(error, PermissionError):
-        return "may not be opened (permission denied)"
-    with open(path, "rb") as file:
-        if file.read(8) != b"\x89HDF\r\n\x1a\n":
-            return "is not a feature store (nor any HDF5 file); make one with astrotl extract"
-    return f"is damaged and cannot be opened; remove it and extract again ({str(error).splitlines()[0]})"
+def compare(path: str, kept: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    """Refuse to go on with features that were made from something else."""
+    for key in COMPARED:
+        here, there = kept.get(key), json.loads(json.dumps(given.get(key)))
+        if here != there:
+            where, old, new = difference(key, here, there)
+            raise StoreMismatchError(f"{path}: was made with {where} = {old}, not {new}; {_REMEDY}")
