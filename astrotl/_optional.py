@@ -14,7 +14,7 @@ from astrotl.errors import MissingDependencyError
 _REQUIREMENT = re.compile(r"^([A-Za-z0-9._-]+).*extra == ['\"]([\w-]+)['\"]")
 
 #: Where a distribution is not called like the package that it brings.
-_DISTRIBUTIONS = {"sklearn": "scikit-learn", "umap": "umap-learn"}
+_DISTRIBUTIONS = {"hats": "lsdb", "sklearn": "scikit-learn", "umap": "umap-learn"}
 
 
 def extra_of(package: str) -> str | None:

@@ -173,19 +173,24 @@ def label_options(ids: str) -> Callable[[F], F]:
 
 
 def images_of(store: FeatureStore) -> ImageSource:
-    """Open the images again that a store was made from."""
-    from astrotl.sources import open_source
-
-    origin = store.provenance.get("origin")
-    if origin is None:
-        raise ValueError(f"plot: the images of {store.path} were in memory, so they cannot be shown")
-    source = _about_boxes(**origin) if "boxes" in origin else open_source(**origin)
+    """Open the images again that a store was made from, to show them."""
+    source, origin = reopened(store), store.provenance["origin"]
     # The number of a box in its image says nothing of where it is.
     moved = "boxes" in origin and source.signature() != store.provenance["source"]
     if moved or len(source) != len(store) or (source.ids != store.ids).any():
         where = origin["boxes"] if moved else origin["inputs"]
         raise ValueError(f"plot: the images in {where} are no longer those that {store.path} was made from")
     return source
+
+
+def reopened(store: FeatureStore) -> ImageSource:
+    """Open what lies where the images lay that a store was made from."""
+    from astrotl.sources import open_source
+
+    origin = store.provenance.get("origin")
+    if origin is None:
+        raise ValueError(f"images: those of {store.path} were in memory, so they cannot be read again")
+    return _about_boxes(**origin) if "boxes" in origin else open_source(**origin)
 
 
 def show_table(table: Table) -> None:

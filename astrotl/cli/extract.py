@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from astrotl.cli._cluster import at_work, cluster_options
 from astrotl.cli._options import bar, shared_options, source_options
 
 if TYPE_CHECKING:
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
 @click.option("--extractor", default="efficientnet-lite0", show_default=True, help='See "astrotl extractors".')
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A parameter of the extractor.")
 @click.option("--step", "steps", multiple=True, metavar="NAME:KEY=VALUE,...", help="A preprocessing step, in order.")
-@click.option("--workers", type=click.IntRange(1), help="The number of threads; by default one more than cores.")
+@click.option(
+    "--shard", type=click.IntRange(1), metavar="N", help="Write a folder of files, of at most N objects each."
+)
+@cluster_options
 @click.option("--block", type=click.IntRange(1), default=64, show_default=True, help="Images that are read at once.")
 @click.option("--overwrite", is_flag=True, help="Start anew if the store exists.")
 @shared_options
@@ -30,6 +34,8 @@ def extract(
     extractor: str,
     settings: tuple[str, ...],
     steps: tuple[str, ...],
+    shard: int | None,
+    scheduler: str | None,
     workers: int | None,
     block: int,
     overwrite: bool,
@@ -58,6 +64,10 @@ def extract(
       astrotl extract stamps/ --step crop-centre:fraction=0.5 --step stretch \\
           --extractor timm --set model=resnet50
 
+    Millions of objects, on a cluster:
+      astrotl extract i='tiles/*-i.fits' --catalog survey.parquet --shard 262144 \\
+          --scheduler tcp://10.0.0.1:8786 -o survey
+
     Killed half-way? The same command again does the rest.
     """
     from astrotl._params import parse_call, parse_settings
@@ -68,9 +78,10 @@ def extract(
     source = images()
     made = make_extractor(extractor, parse_settings(settings))
     started = time.perf_counter()
-    store = extract_features(
-        source, made, output, steps=plan, block=block, workers=workers, progress=bar, overwrite=overwrite
-    )
+    with at_work(scheduler, workers) as where:
+        store = extract_features(
+            source, made, output, steps=plan, block=block, shard=shard, progress=bar, overwrite=overwrite, **where
+        )
     failed = store.failed()
     for row in failed[:10]:
         click.echo(f"  failed: {row['id']}: {row['reason']}", err=True)

@@ -21,7 +21,7 @@ def info(file: str) -> None:
       astrotl info features.h5
       astrotl info frame-g.fits.bz2
     """
-    if not os.path.isfile(file):
+    if not os.path.exists(file):
         raise FileNotFoundError(f"{file}: there is no such file")
     from astrotl.store import is_store
 
@@ -39,14 +39,18 @@ def info(file: str) -> None:
 
 
 def _show_store(file: str) -> None:
-    from astrotl.store import open_store
+    from astrotl.store import ShardedStore, open_store
 
     store = open_store(file)
     made = store.provenance
-    failed = store.failed()
+    shards = len(store.shards) if isinstance(store, ShardedStore) else 0
+    problems = store.problems() if isinstance(store, ShardedStore) else {}
+    failed = store.failed() if not problems else []
+    done = f", of which {store.count_done():,} done and {len(failed):,} failed" if not problems else ""
     click.echo(f"{file}: feature store")
     _lines(
-        objects=f"{len(store):,}, of which {len(store.done()):,} done and {len(failed):,} failed",
+        objects=f"{len(store):,}{done}",
+        **({"shards": f"{shards:,}, of which {len(problems):,} missing or damaged"} if shards else {}),
         features=f"{store.shape[1]:,} each",
         extractor=_called(
             made.get("extractor", {}).get("class", "?").rpartition(":")[2],
@@ -55,11 +59,13 @@ def _show_store(file: str) -> None:
         steps=", ".join(_called(step["step"], step["parameters"]) for step in made.get("steps", [])) or "none",
         bands=", ".join(made.get("source", {}).get("channels", [])),
         images=(made.get("origin") or {}).get("inputs", "in memory"),
-        engine=made.get("runs_on", "?"),
+        engine=made.get("runs_on", "as each shard says" if shards else "?"),
         created=made.get("created", "?"),
         versions=", ".join(f"{name} {version}" for name, version in made.get("versions", {}).items()),
         uuid=store.uuid,
     )
+    for problem in problems.values():
+        click.echo(f"  {problem}")
     for row in failed:
         click.echo(f"  failed: {row['id']}: {row['reason']}")
 

@@ -207,7 +207,7 @@ def test_writing_changes_no_bookkeeping_of_the_file(store):
 
 def test_format_1_is_read_for_ever(tmp_path):
     """This file was written by the first release and is never made again."""
-    shutil.copy(Path(__file__).parent / "data" / "store-format-1.h5", tmp_path)
+    shutil.copy(Path(__file__).parents[1] / "data" / "store-format-1.h5", tmp_path)
     store = FeatureStore(tmp_path / "store-format-1.h5")
     assert store.shape == (5, 3)
     assert store.ids.tolist() == ["a", "b", "c", "d", "é"]
