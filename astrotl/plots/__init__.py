@@ -5,7 +5,7 @@ from astrotl.plots.comparing import compared
 from astrotl.plots.detection import boxed, completeness_purity
 from astrotl.plots.epochs import epoch_timelines
 from astrotl.plots.explained import explained
-from astrotl.plots.gallery import gallery, rgb
+from astrotl.plots.gallery import gallery
 from astrotl.plots.learning import classified, estimated
 from astrotl.plots.maps import feature_map
 from astrotl.plots.properties import properties
@@ -24,5 +24,4 @@ __all__ = [
     "gallery",
     "properties",
     "retrieved",
-    "rgb",
 ]

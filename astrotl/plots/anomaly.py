@@ -7,8 +7,8 @@ from astropy.table import Table
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from astrotl.pictures import rgb
 from astrotl.plots._style import BLUE, GREEN, INK, LINE, ORANGE, PAPER, PINK, QUIET, RED, SKY, YELLOW
-from astrotl.plots.gallery import rgb
 from astrotl.sources import ImageSource
 
 __all__ = ["anomalies"]

@@ -17,8 +17,8 @@ from astrotl.detection import best_threshold, completeness_by, completeness_curv
 from astrotl.detection.matching import must_agree
 from astrotl.detection.table import check_boxes, corners
 from astrotl.images import ImageBatch
+from astrotl.pictures import rgb
 from astrotl.plots._style import INK, ORANGE, PAPER, QUIET, RED, SKY, YELLOW, darken
-from astrotl.plots.gallery import rgb
 from astrotl.sources import Field
 
 __all__ = ["boxed", "completeness_purity"]

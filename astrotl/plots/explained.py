@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from astrotl.images import ImageBatch
+from astrotl.pictures import rgb
 from astrotl.plots._style import INK, PAPER, QUIET
-from astrotl.plots.gallery import rgb
 
 __all__ = ["explained"]
 

@@ -7,30 +7,11 @@ from astropy.table import Table
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from astrotl.images import ImageBatch
+from astrotl.pictures import rgb
 from astrotl.plots._style import INK, PAPER, QUIET
-from astrotl.preprocess import Combine, FillNoData, Stretch
 from astrotl.sources import ImageSource
 
-__all__ = ["gallery", "rgb"]
-
-
-def rgb(batch: ImageBatch) -> np.ndarray:
-    """Draw images in colour, the first band red and the last one blue.
-
-    Parameters
-    ----------
-    batch : `~astrotl.ImageBatch`
-        The images.
-
-    Returns
-    -------
-    `~numpy.ndarray`
-        ``(n, y, x, 3)``, from 0 to 1.
-    """
-    for step in (Stretch(), FillNoData(), Combine("spread")):
-        batch = step(batch)
-    return np.clip(np.moveaxis(batch.data, 1, -1), 0, 1)
+__all__ = ["gallery"]
 
 
 def gallery(table: Table, images: ImageSource, *, columns: int = 8, most: int = 64) -> Figure:

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from astrotl.pictures import rgb
 from astrotl.plots._style import GREEN, INK, LINE, ORANGE, PAPER, QUIET, RED, SKY
-from astrotl.plots.gallery import rgb
 from astrotl.sources import ImageSource
 from astrotl.tasks.retrieval import is_one_of
 

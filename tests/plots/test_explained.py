@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from astrotl import simulate
-from astrotl.plots import explained, rgb
+from astrotl.pictures import rgb
+from astrotl.plots import explained
 
 
 @pytest.fixture

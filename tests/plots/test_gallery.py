@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from astrotl import ImageBatch, simulate
-from astrotl.plots import gallery, rgb
+from astrotl import simulate
+from astrotl.pictures import rgb
+from astrotl.plots import gallery
 from astrotl.sources import ArraySource
 
 
@@ -57,24 +58,6 @@ def test_nothing_to_draw_is_said(images):
         gallery(Table({"id": np.array([], dtype=str)}), images)
     with pytest.raises(ValueError, match="images: hold none"):
         gallery(Table({"id": ["stranger"]}), images)
-
-
-@pytest.mark.parametrize("bands", [1, 2, 3, 5])
-def test_any_number_of_bands_becomes_a_colour_picture(bands):
-    data = np.random.default_rng(0).normal(size=(2, bands, 9, 9))
-    data[1, 0, 3, 3] = np.nan
-    picture = rgb(ImageBatch(data, ["a", "b"], tuple(map(str, range(bands)))))
-    assert picture.shape == (2, 9, 9, 3)
-    assert picture.min() >= 0
-    assert picture.max() <= 1
-    assert np.ptp(picture[0]) > 0.3
-
-
-def test_pictures_from_a_camera_keep_their_colours():
-    red = np.zeros((1, 3, 4, 4))
-    red[0, 0] = 255
-    picture = rgb(ImageBatch(red, ["a"], ("red", "green", "blue"), (0, 255)))
-    np.testing.assert_allclose(picture[0, 0, 0], [1, 0, 0])
 
 
 def test_pyplot_is_left_alone(images):
