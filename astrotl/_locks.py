@@ -1,9 +1,10 @@
-"""One writer at a time."""
+"""One writer at a time, one thread at a time."""
 
 from __future__ import annotations
 
 import errno
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -38,3 +39,21 @@ def locked(path: str | os.PathLike[str], *, wait: bool = False) -> Iterator[None
         yield
     finally:
         os.close(file)
+
+
+class Turns:
+    """Lets in one thread at a time, which may come in again; a forked process, where that thread is gone, is free."""
+
+    def __init__(self) -> None:
+        self._renew()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._renew)
+
+    def _renew(self) -> None:
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()

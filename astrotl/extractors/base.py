@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from abc import ABC
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -13,6 +11,7 @@ from typing import Any, ClassVar, final
 import numpy as np
 
 from astrotl import plugins
+from astrotl._locks import Turns
 from astrotl._params import Recipe, parameters, plain
 from astrotl.errors import ContractError
 from astrotl.images import ImageBatch
@@ -20,17 +19,7 @@ from astrotl.preprocess import Combine, FillNoData, Resize, Stretch
 
 __all__ = ["Extractor", "InputSpec"]
 
-_ONE_AT_A_TIME = threading.RLock()
-
-
-def _unlock() -> None:
-    """Make the lock anew in a forked process, where whoever held it is gone."""
-    global _ONE_AT_A_TIME
-    _ONE_AT_A_TIME = threading.RLock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_unlock)
+_ONE_AT_A_TIME = Turns()
 
 
 @dataclass(frozen=True)

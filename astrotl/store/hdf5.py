@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from astropy.table import Table
 
-from astrotl._locks import locked
+from astrotl._locks import Turns, locked
 from astrotl._params import difference, nearest
 from astrotl.errors import StoreError, StoreMismatchError
 from astrotl.store._layout import FORMAT, FORMAT_VERSION, create, keep_reasons, put, starts_of_chunks, why_unreadable
@@ -25,6 +25,7 @@ __all__ = ["FeatureStore"]
 COMPARED = ("source", "steps", "extractor")
 
 DONE, FAILED = 1, 2
+_TURNS = Turns()
 _REMEDY = "give another file with -o, or overwrite this one with --overwrite"
 
 
@@ -273,6 +274,12 @@ class FeatureStore:
 
     @contextmanager
     def _open(self, mode: str = "r") -> Iterator[h5py.File]:
+        # HDF5 lets no process have a file open to read and to write at the same time.
+        with _TURNS, self._opened(mode) as file:
+            yield file
+
+    @contextmanager
+    def _opened(self, mode: str) -> Iterator[h5py.File]:
         try:
             # A lock of HDF5 would let somebody who only looks stop the writer; writers exclude each other by `lock`.
             file = h5py.File(self.path, mode, locking=False)

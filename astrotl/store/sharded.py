@@ -49,7 +49,7 @@ class ShardedStore(FeatureStore):
         self.path = os.fspath(path)
         self._manifest = Manifest.read(self.path)
         self._starts = self._manifest.starts()
-        self._opened: dict[int, FeatureStore] = {}
+        self._known: dict[int, FeatureStore] = {}
         self.uuid = self._manifest.uuid
         self.block = self._manifest.block
         self.shape = (int(self._starts[-1]), self._manifest.dim)
@@ -105,7 +105,7 @@ class ShardedStore(FeatureStore):
 
     def shard(self, number: int) -> FeatureStore:
         """Open one shard, and refuse one that is damaged or does not belong here."""
-        if number not in self._opened:
+        if number not in self._known:
             path = self.path_of(number)
             if not os.path.exists(path):
                 raise StoreError(f"{path}: is missing; {self._remedy}")
@@ -115,15 +115,15 @@ class ShardedStore(FeatureStore):
                 raise StoreError(f"{error}; {self._remedy}") from error
             if shard.uuid != self.uuid_of(number) or shard.shape != (self.shards[number].rows, self.shape[1]):
                 raise StoreError(f"{path}: belongs to another store, or to another place in this one; {self._remedy}")
-            self._opened[number] = shard
-        return self._opened[number]
+            self._known[number] = shard
+        return self._known[number]
 
     def problems(self) -> dict[str, str]:
         """Look at every shard, and say which are missing, damaged or of another store, and why."""
         found = {}
         for number, shard in enumerate(self.shards):
             try:
-                self._opened.pop(number, None)
+                self._known.pop(number, None)
                 self.shard(number)
             except StoreError as error:
                 found[shard.name] = str(error)

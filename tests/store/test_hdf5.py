@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import h5py
@@ -216,3 +217,19 @@ def test_format_1_is_read_for_ever(tmp_path):
     assert store.missing().tolist() == [2, 3]
     assert store.positions[0].tolist() == [150.0, 2.0]
     assert json.loads(json.dumps(store.provenance))["source"]["kind"] == "arrays"
+
+
+def test_a_thread_may_read_while_another_one_writes(tmp_path):
+    store = FeatureStore.open_or_create(tmp_path / "features.h5", np.arange(4000), 8, {}, block=4)
+    seen = []
+
+    def read():
+        while not seen or seen[-1] < 4000:
+            seen.append(FeatureStore(store.path).count_done())
+
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(read)
+        for first in range(0, 4000, 100):
+            store.write(np.arange(first, first + 100), np.ones((100, 8)))
+        reading.result(30)
+    assert seen == sorted(seen)
