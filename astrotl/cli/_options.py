@@ -6,7 +6,7 @@ import functools
 import importlib
 import os
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from astropy.table import Table
 
     from astrotl.sources import ImageSource
-    from astrotl.store import FeatureStore
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -114,33 +113,12 @@ def source_options(function: F) -> F:
 
 
 def _open(inputs: tuple[str, ...], boxes: str | None, **how: Any) -> ImageSource:
+    from astrotl.originals import about_boxes
     from astrotl.sources import open_source, parse_inputs
 
     given = parse_inputs(inputs)
-    source = open_source(given, **how) if boxes is None else _about_boxes(given, boxes, **how)
+    source = open_source(given, **how) if boxes is None else about_boxes(given, boxes, **how)
     click.echo(f"{len(source):,} objects in the bands {', '.join(source.channels)}", err=True)
-    return source
-
-
-def _about_boxes(
-    inputs: Any, boxes: str, bands: Sequence[str] | None, size: int | str | None, **others: Any
-) -> ImageSource:
-    """Cut the boxes out of images of any size."""
-    from astrotl.detection import BoxSource, read_boxes
-    from astrotl.sources import open_fields
-    from astrotl.sources.opening import recorded
-
-    for name, value in others.items():
-        if value is not None:
-            raise ValueError(f"{name}: does not go with boxes")
-    try:
-        pixels = None if size is None else int(size)
-    except ValueError as error:
-        raise ValueError(f"size: with boxes it is a number of pixels, got {size!r}") from error
-    fields = open_fields(inputs, bands=bands)
-    source = BoxSource(fields, read_boxes(boxes, fields), size=pixels)
-    names = bands and list(bands)
-    source.origin = {"inputs": recorded(inputs), "boxes": os.path.abspath(boxes), "bands": names, "size": pixels}
     return source
 
 
@@ -170,27 +148,6 @@ def label_options(ids: str) -> Callable[[F], F]:
         return function
 
     return add
-
-
-def images_of(store: FeatureStore) -> ImageSource:
-    """Open the images again that a store was made from, to show them."""
-    source, origin = reopened(store), store.provenance["origin"]
-    # The number of a box in its image says nothing of where it is.
-    moved = "boxes" in origin and source.signature() != store.provenance["source"]
-    if moved or len(source) != len(store) or (source.ids != store.ids).any():
-        where = origin["boxes"] if moved else origin["inputs"]
-        raise ValueError(f"plot: the images in {where} are no longer those that {store.path} was made from")
-    return source
-
-
-def reopened(store: FeatureStore) -> ImageSource:
-    """Open what lies where the images lay that a store was made from."""
-    from astrotl.sources import open_source
-
-    origin = store.provenance.get("origin")
-    if origin is None:
-        raise ValueError(f"images: those of {store.path} were in memory, so they cannot be read again")
-    return _about_boxes(**origin) if "boxes" in origin else open_source(**origin)
 
 
 def show_table(table: Table) -> None:

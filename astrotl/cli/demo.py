@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from astrotl.cli._options import bar, images_of, shared_options
+from astrotl.cli._options import bar, shared_options
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -36,6 +36,7 @@ def demo(output: str, objects: int, extractor: str) -> None:
     from astrotl import simulate
     from astrotl.extract import extract_features, make_extractor
     from astrotl.index import AnnoyIndex
+    from astrotl.originals import images_of
     from astrotl.plots import gallery
     from astrotl.sources import open_source
     from astrotl.tables import write_table

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from astrotl.cli._options import comma_list, images_of, room, shared_options
+from astrotl.cli._options import comma_list, room, shared_options
 
 
 @click.command()
@@ -28,6 +28,7 @@ def explain(store: str, query: tuple[str, ...], output: str, how: str) -> None:
     """
     from astrotl import plots
     from astrotl.extract import extractor_of
+    from astrotl.originals import images_of
     from astrotl.prepare import read_images, take_through
     from astrotl.preprocess import step_from_signature
     from astrotl.store import open_store

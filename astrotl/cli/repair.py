@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from astrotl.cli._cluster import at_work, cluster_options
-from astrotl.cli._options import bar, reopened, shared_options
+from astrotl.cli._options import bar, shared_options
 
 
 @click.command()
@@ -22,6 +22,7 @@ def repair(store: str, scheduler: str | None, workers: int | None) -> None:
     kept beside the store with the ending .damaged.
     """
     from astrotl.extract import repair_features
+    from astrotl.originals import reopened
     from astrotl.store import open_store
 
     kept = open_store(store)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from astrotl.cli._options import comma_list, images_of, shared_options, summaries
+from astrotl.cli._options import comma_list, shared_options, summaries
 from astrotl.errors import AstrotlWarning, PluginError
 
 if TYPE_CHECKING:
@@ -168,6 +168,8 @@ def _show_measures(measures: Table, output: str | None) -> None:
 
 
 def _draw(task: Task, table: Table, store: FeatureStore, path: str) -> None:
+    from astrotl.originals import images_of
+
     module, _, function = task.figure.partition(":")
     figure = getattr(importlib.import_module(module), function)(table, images_of(store))
     figure.savefig(path)
