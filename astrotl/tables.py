@@ -6,6 +6,7 @@ import json
 import os
 import re
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -140,13 +141,7 @@ def find_positions(table: Table, where: str) -> SkyCoord | None:
 
 def find_ids(table: Table, where: str, id_column: str | None = None) -> np.ndarray:
     """Take the ids from the named column, or from one with a usual name; otherwise the row numbers serve."""
-    if id_column is not None and id_column not in table.colnames:
-        raise ValueError(
-            f"id_column: {where} has no column {id_column!r}{nearest(id_column, table.colnames)}; "
-            f"it has {', '.join(table.colnames)}"
-        )
-    lower = {column.lower(): column for column in reversed(table.colnames)}
-    column = id_column or next((lower[name] for name in ID_NAMES if name in lower), None)
+    column = find_id_column(table.colnames, where, id_column)
     if column is None:
         return np.arange(len(table)).astype(np.str_)
     values = _items(table[column])
@@ -156,6 +151,16 @@ def find_ids(table: Table, where: str, id_column: str | None = None) -> np.ndarr
     if any(isinstance(value, float) for value in values):
         values = [_whole(value, where, column) for value in values]
     return np.array([str(value).strip() for value in values], dtype=np.str_)
+
+
+def find_id_column(columns: Sequence[str], where: str, id_column: str | None = None) -> str | None:
+    """Name the column that holds the ids: the wanted one, or one with a usual name; None if there is none."""
+    if id_column is not None and id_column not in columns:
+        raise ValueError(
+            f"id_column: {where} has no column {id_column!r}{nearest(id_column, columns)}; it has {', '.join(columns)}"
+        )
+    lower = {column.lower(): column for column in reversed(columns)}
+    return id_column or next((lower[name] for name in ID_NAMES if name in lower), None)
 
 
 def _items(column: Any) -> list[Any]:

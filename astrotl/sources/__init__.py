@@ -5,6 +5,7 @@ from astrotl.sources.base import ImageSource
 from astrotl.sources.epochs import EpochSource
 from astrotl.sources.fields import ArrayField, Field, open_fields
 from astrotl.sources.files import FileSource
+from astrotl.sources.hats import HatsSource
 from astrotl.sources.opening import open_source, parse_inputs
 from astrotl.sources.sky import SkySource
 
@@ -14,6 +15,7 @@ __all__ = [
     "EpochSource",
     "Field",
     "FileSource",
+    "HatsSource",
     "ImageSource",
     "SkySource",
     "StackSource",

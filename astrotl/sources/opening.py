@@ -16,6 +16,7 @@ from astrotl.sources._inputs import band_files, find_files
 from astrotl.sources.arrays import STACK_ENDINGS, StackSource
 from astrotl.sources.base import ImageSource, path_list, pick_channels
 from astrotl.sources.files import FileSource, ids_of
+from astrotl.sources.hats import HatsSource
 from astrotl.sources.sky import SkySource
 
 __all__ = ["open_source", "parse_inputs"]
@@ -41,7 +42,8 @@ def open_source(
         ``{"g": "stamps/*/g.fits", "r": "stamps/*/r.fits"}``, where the part of the path that varies is the object's id.
         One .npy, .npz or HDF5 file is taken as a stack of images.
     catalog : path, optional
-        A table of positions. With it the inputs are mosaics, out of which the positions are cut.
+        A table of positions, or the folder of a HATS catalogue. With it the inputs are mosaics, out of which the
+        positions are cut.
     bands : sequence of str, optional
         The bands to read, in this order.
     size : int or str, optional
@@ -121,7 +123,10 @@ def parse_inputs(texts: Sequence[str]) -> list[str] | dict[str, str]:
 
 def _open_sky(
     found: Any, catalog: str, bands: tuple[str, ...] | None, size: int | str | None, id_column: str | None
-) -> SkySource:
+) -> ImageSource:
+    pixels = 64 if size is None else size
+    if os.path.isdir(catalog):
+        return HatsSource(found, catalog, size=pixels, bands=bands, id_column=id_column)
     table = tables.read_table(catalog)
     positions = tables.find_positions(table, catalog)
     if positions is None:
@@ -130,7 +135,7 @@ def _open_sky(
             f"it has {', '.join(table.colnames)}"
         )
     ids = tables.find_ids(table, catalog, id_column)
-    return SkySource(found, positions, size=64 if size is None else size, ids=ids, bands=bands)
+    return SkySource(found, positions, size=pixels, ids=ids, bands=bands)
 
 
 def _pixels(size: int | str | None) -> int | None:

@@ -57,15 +57,20 @@ class SkySource(ImageSource):
         ids: npt.ArrayLike | None = None,
         bands: Sequence[str] | None = None,
     ) -> None:
-        chips = read_chips(mosaics, None if bands is None else tuple(bands))
-        self.channels = pick_channels(None if bands is None else tuple(bands), tuple(chips), "the inputs")
-        self._chips = {band: chips[band] for band in self.channels}
+        chips, pixels = chips_to_cut(mosaics, size, bands)
         icrs = positions.icrs
-        self._lon, self._lat = np.atleast_1d(icrs.ra.deg), np.atleast_1d(icrs.dec.deg)
-        self.ids = unique_ids(np.arange(len(self._lon)) if ids is None else ids)
-        if len(self.ids) != len(self._lon):
-            raise ValueError(f"ids: expected {len(self._lon)} of them, got {len(self.ids)}")
-        self._size = _size_in_pixels(size, self._chips[self.channels[0]])
+        lon, lat = np.atleast_1d(icrs.ra.deg), np.atleast_1d(icrs.dec.deg)
+        self._hold(chips, pixels, lon, lat, np.arange(len(lon)) if ids is None else ids)
+
+    def _hold(
+        self, chips: dict[str, list[Chip]], size: int, lon: np.ndarray, lat: np.ndarray, ids: npt.ArrayLike
+    ) -> None:
+        self.channels = tuple(chips)
+        self._chips, self._size = chips, size
+        self._lon, self._lat = lon, lat
+        self.ids = unique_ids(ids)
+        if len(self.ids) != len(lon):
+            raise ValueError(f"ids: expected {len(lon)} of them, got {len(self.ids)}")
 
     def _take(self, rows: slice | np.ndarray) -> SkySource:
         part = object.__new__(SkySource)
@@ -154,6 +159,24 @@ class SkySource(ImageSource):
             "files": files,
             "positions_sha256": hashlib.sha256(np.stack([self._lon, self._lat]).tobytes()).hexdigest(),
         }
+
+
+def chips_to_cut(
+    mosaics: Mapping[str, Paths] | Paths, size: int | str | u.Quantity, bands: Sequence[str] | None
+) -> tuple[dict[str, list[Chip]], int]:
+    """Read where the mosaics of each wanted band lie, and how many pixels of them a cutout is wide."""
+    names = None if bands is None else tuple(bands)
+    chips = read_chips(mosaics, names)
+    channels = pick_channels(names, tuple(chips), "the inputs")
+    return {band: chips[band] for band in channels}, _size_in_pixels(size, chips[channels[0]])
+
+
+def cut_out(chips: dict[str, list[Chip]], size: int, lon: np.ndarray, lat: np.ndarray, ids: npt.ArrayLike) -> SkySource:
+    """Make the source of positions in degrees, out of mosaics whose headers are known."""
+    source = object.__new__(SkySource)
+    source._hold(chips, size, lon, lat, ids)
+    # A part of the positions, even if it is all of them, knows no mosaic that holds none.
+    return source._take(slice(None))
 
 
 def _size_in_pixels(size: int | str | u.Quantity, chips: list[Chip]) -> int:
