@@ -150,6 +150,12 @@ def label_options(ids: str) -> Callable[[F], F]:
     return add
 
 
+def keep_figure(drawn: Any, path: str) -> None:
+    """Write what was drawn, a figure or the axes of one, and say so."""
+    drawn.figure.savefig(path)
+    click.echo(f"{path}: drawn")
+
+
 def show_table(table: Table) -> None:
     """Print a whole table, fractions with three decimals."""
     for name in table.colnames:

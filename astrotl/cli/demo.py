@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from astrotl.cli._options import bar, shared_options
+from astrotl.cli._options import bar, keep_figure, shared_options
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -61,7 +61,7 @@ def demo(output: str, objects: int, extractor: str) -> None:
         lines, shown = _count(index, truth, output)
     picture = Similar(shown, k=7).run(index)
     write_table(picture, os.path.join(output, "gallery.ecsv"))
-    gallery(picture, images_of(store)).savefig(os.path.join(output, "gallery.png"))
+    keep_figure(gallery(picture, images_of(store)), os.path.join(output, "gallery.png"))
     summary = "\n".join(
         [
             f"{len(store.done()):,} of {len(store):,} galaxies have {store.shape[1]:,} features; "

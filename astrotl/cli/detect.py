@@ -11,7 +11,7 @@ import click
 
 from astrotl.cli._fields import bands_option, box_options, open_images
 from astrotl.cli._learning import epochs_told, extractor_named, training_options
-from astrotl.cli._options import bar, room, shared_options, show_table
+from astrotl.cli._options import bar, keep_figure, room, shared_options, show_table
 from astrotl.cli._written import check_files
 from astrotl.errors import AstrotlWarning
 
@@ -177,8 +177,7 @@ def run(
         write_coco(found, looked_at, coco)
         click.echo(f"{coco}: written")
     if plot is not None:
-        plots.boxed(looked_at, found, threshold=_counted_from(found)).savefig(plot)
-        click.echo(f"{plot}: drawn")
+        keep_figure(plots.boxed(looked_at, found, threshold=_counted_from(found)), plot)
 
 
 @detect.command()
@@ -259,11 +258,9 @@ def evaluate(
         write_table(scores, output)
         click.echo(f"{output}: {len(scores)} measures")
     if plot is not None:
-        plots.boxed(fields, boxes, true, threshold=at, **matching).savefig(plot)
-        click.echo(f"{plot}: drawn")
+        keep_figure(plots.boxed(fields, boxes, true, threshold=at, **matching), plot)
     if curve is not None:
-        plots.completeness_purity(boxes, true, threshold=at, by=by, **matching).savefig(curve)
-        click.echo(f"{curve}: drawn")
+        keep_figure(plots.completeness_purity(boxes, true, threshold=at, by=by, **matching), curve)
 
 
 def _detector(name: str, settings: tuple[str, ...], **how: Any) -> Detector:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from astrotl.cli._options import comma_list, room, shared_options
+from astrotl.cli._options import comma_list, keep_figure, room, shared_options
 
 
 @click.command()
@@ -41,5 +41,4 @@ def explain(store: str, query: tuple[str, ...], output: str, how: str) -> None:
     batch = take_through(read_images(images_of(kept)[rows]), steps)
     for name, reason in batch.failed.items():
         click.echo(f"  failed: {name}: {reason}", err=True)
-    plots.explained(look(extractor, batch), batch).savefig(output)
-    click.echo(f"{output}: drawn")
+    keep_figure(plots.explained(look(extractor, batch), batch), output)

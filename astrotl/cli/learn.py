@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from astrotl.cli._options import bar, label_options, shared_options, show_table, source_options
+from astrotl.cli._options import bar, keep_figure, label_options, shared_options, show_table, source_options
 from astrotl.errors import AstrotlWarning
 
 if TYPE_CHECKING:
@@ -74,8 +74,7 @@ def probe(
         from astrotl import plots
 
         draw = plots.classified if told["parameters"]["kind"] == "classes" else plots.estimated
-        draw(table).savefig(plot)
-        click.echo(f"{plot}: drawn")
+        keep_figure(draw(table), plot)
 
 
 @click.command()
@@ -141,8 +140,7 @@ def compare(
     if plot is not None:
         from astrotl import plots
 
-        plots.compared(runs).savefig(plot)
-        click.echo(f"{plot}: drawn")
+        keep_figure(plots.compared(runs), plot)
 
 
 def _plans(texts: tuple[str, ...]) -> dict[str, list[Step]] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from astrotl.cli._options import shared_options
+from astrotl.cli._options import keep_figure, shared_options
 
 
 @click.command("map")
@@ -45,5 +45,4 @@ def feature_map(
     if table is not None:
         write_table(places, table)
         click.echo(f"{table}: {len(places):,} rows")
-    plots.feature_map(places).savefig(output)
-    click.echo(f"{output}: drawn")
+    keep_figure(plots.feature_map(places), output)

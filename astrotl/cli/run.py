@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from astrotl.cli._options import comma_list, shared_options, summaries
+from astrotl.cli._options import comma_list, keep_figure, shared_options, summaries
 from astrotl.errors import AstrotlWarning, PluginError
 
 if TYPE_CHECKING:
@@ -171,6 +171,5 @@ def _draw(task: Task, table: Table, store: FeatureStore, path: str) -> None:
     from astrotl.originals import images_of
 
     module, _, function = task.figure.partition(":")
-    figure = getattr(importlib.import_module(module), function)(table, images_of(store))
-    figure.savefig(path)
-    click.echo(f"{path}: drawn")
+    drawn = getattr(importlib.import_module(module), function)(table, images_of(store))
+    keep_figure(drawn, path)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from astrotl.cli._learning import epochs_told, training_options
-from astrotl.cli._options import bar, label_options, room, shared_options, show_table, source_options
+from astrotl.cli._options import bar, keep_figure, label_options, room, shared_options, show_table, source_options
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -70,8 +70,7 @@ def finetune(
     if plot is not None:
         from astrotl import plots
 
-        (plots.classified if network.classes else plots.estimated)(tested).savefig(plot)
-        click.echo(f"{plot}: drawn")
+        keep_figure(plots.classified(tested) if network.classes else plots.estimated(tested), plot)
 
 
 @click.command()

@@ -7,16 +7,13 @@ from typing import NamedTuple
 import numpy as np
 from astropy.table import Table
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from astrotl.labels import numbers, words
-from astrotl.plots._style import COLOURS, INK, PAPER, darken
+from astrotl.plots._style import COLOURS, DASHES, MARKS, PAGE, SMALL, panel, shorten, styled
 
 __all__ = ["compared"]
 
 _FACTORS = ("extractor", "variant", "head")
-_DASHES = ("-", "--", ":")
-_MARKS = ("o", "s", "^")
 #: Bands of more lines than these would hide each other.
 _MOST_BANDS = 6
 _LONGEST_NAME = 44
@@ -33,7 +30,8 @@ class _Line(NamedTuple):
     high: np.ndarray
 
 
-def compared(runs: Table, *, measure: str | None = None, most: int = 12) -> Figure:
+@styled
+def compared(runs: Table, *, measure: str | None = None, most: int = 12, ax: Axes | None = None) -> Axes:
     """Draw what each combination of extractor, variant and head reaches with few and with many labels.
 
     A line is the mean of the seeds, its band, if there are few lines, reaches from the worst to the best of them. Where
@@ -47,11 +45,13 @@ def compared(runs: Table, *, measure: str | None = None, most: int = 12) -> Figu
         The column to draw; by default ``f1``, or ``scatter`` where numbers were learned.
     most : int, optional
         How many combinations are drawn at the most, the best ones.
+    ax : `~matplotlib.axes.Axes`, optional
+        Where to draw; by default in a figure of its own.
 
     Returns
     -------
-    `~matplotlib.figure.Figure`
-        The figure; ``figure.savefig(path)`` keeps it.
+    `~matplotlib.axes.Axes`
+        What was drawn in; ``.figure.savefig(path)`` keeps it.
     """
     if measure is None:
         measure = "f1" if "f1" in runs.colnames else "scatter"
@@ -66,23 +66,20 @@ def compared(runs: Table, *, measure: str | None = None, most: int = 12) -> Figu
     count = len(lines)
     lines = lines[:most]
     fractions = np.unique(np.concatenate([line.fraction for line in lines]))
-    height = max(4.2, 0.26 * len(lines) + 1.2)
-    width = 5.4 + 0.07 * max(len(line.name) for line in lines)
-    figure = Figure(figsize=(width, height), facecolor=PAPER, dpi=150, layout="constrained")
-    ax = figure.subplots()
+    lasting = len(fractions) > 1
+    ax = panel(ax, PAGE, max(3.0, 0.17 * len(lines) + 0.8) if lasting else max(1.4, 0.24 * len(lines) + 0.7))
     if count > len(lines):
-        ax.set_title(f"the best {len(lines)} of {count}", fontsize=9, color=INK)
+        ax.set_title(f"the best {len(lines)} of {count}")
     label = measure.replace("_", " ").replace("f1", "F1").replace("auc", "AUC")
-    if len(fractions) > 1:
+    if lasting:
         _draw_lines(ax, lines, fractions)
         ax.set(xlabel="share of the labels that were learned from", ylabel=label)
     else:
-        figure.set_figheight(max(2.0, 0.3 * len(lines) + 1.0))
         _draw_below_each_other(ax, lines)
         ax.set_xlabel(f"{label}, with {_percent(fractions[0])} of the labels")
-    darken(ax)
-    ax.tick_params(axis="x", which="minor", bottom=False)
-    return figure
+    ax.grid(True)
+    ax.tick_params(axis="x", which="minor", bottom=False, top=False)
+    return ax
 
 
 def _lines(runs: Table, measure: str) -> list[_Line]:
@@ -98,38 +95,34 @@ def _lines(runs: Table, measure: str) -> list[_Line]:
         at = {share: value[(names == name) & (fraction == share) & np.isfinite(value)] for share in np.unique(fraction)}
         known = [(share, some.mean(), some.min(), some.max()) for share, some in at.items() if len(some)]
         if known:
-            lines.append(_Line(_short(str(name)), *np.array(known).T))
+            lines.append(_Line(shorten(str(name), _LONGEST_NAME), *np.array(known).T))
     return lines
 
 
 def _draw_lines(ax: Axes, lines: list[_Line], fractions: np.ndarray) -> None:
     for number, line in enumerate(lines):
-        colour, turn = COLOURS[number % len(COLOURS)], number // len(COLOURS) % len(_DASHES)
+        colour, turn = COLOURS[number % len(COLOURS)], number // len(COLOURS) % len(DASHES)
         if len(lines) <= _MOST_BANDS:
             alpha = 0.25 if len(lines) < 4 else 0.1
             ax.fill_between(line.fraction, line.low, line.high, color=colour, alpha=alpha, linewidth=0)
         ax.plot(
-            line.fraction, line.mean, color=colour, linestyle=_DASHES[turn], marker=_MARKS[turn], markersize=4,
-            linewidth=1.5, label=line.name,
+            line.fraction, line.mean, color=colour, linestyle=DASHES[turn], marker=MARKS[turn], label=line.name,
         )  # fmt: skip
     ax.set_xscale("log")
     ax.set_xlim(fractions[0] / 1.06, fractions[-1] * 1.06)
     ax.set_xticks(fractions, [_percent(share) for share in fractions])
     # In the order of the lines' ends, so that the eye finds each one without counting.
-    ax.legend(
-        loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=8, labelcolor=INK, frameon=False, handlelength=3.2
-    )
+    ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), handlelength=3.2)
 
 
 def _draw_below_each_other(ax: Axes, lines: list[_Line]) -> None:
     for row, line in enumerate(lines):
         colour = COLOURS[row % len(COLOURS)]
-        ax.plot([line.low[0], line.high[0]], [row, row], color=colour, linewidth=1.6)
-        ax.plot([line.mean[0]], [row], "o", color=colour, markersize=6)
+        ax.plot([line.low[0], line.high[0]], [row, row], color=colour)
+        ax.plot([line.mean[0]], [row], "o", color=colour)
         ax.annotate(
-            f"{line.mean[0]:.3f}", (line.mean[0], row), (0, 5), textcoords="offset points", ha="center", fontsize=7,
-            color=INK,
-        )  # fmt: skip
+            f"{line.mean[0]:.3f}", (line.mean[0], row), (0, 3), textcoords="offset points", ha="center", fontsize=SMALL
+        )
     ax.set_yticks(range(len(lines)), [line.name for line in lines])
     ax.set_ylim(len(lines) - 0.4, -0.8)
     ax.margins(x=0.12)
@@ -137,9 +130,3 @@ def _draw_below_each_other(ax: Axes, lines: list[_Line]) -> None:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.3g} %"
-
-
-def _short(name: str) -> str:
-    """Cut a long name in its middle: its beginning says what, its end which variant and head."""
-    half = _LONGEST_NAME // 2
-    return name if len(name) <= _LONGEST_NAME else f"{name[: half - 2]}...{name[-half:]}"

@@ -18,23 +18,25 @@ from astrotl.detection.matching import must_agree
 from astrotl.detection.table import check_boxes, corners
 from astrotl.images import ImageBatch
 from astrotl.pictures import rgb
-from astrotl.plots._style import INK, ORANGE, PAPER, QUIET, RED, SKY, YELLOW, darken
+from astrotl.plots._style import BLUE, INK, ORANGE, PAGE, QUIET, RED, SMALL, SMALLEST, sheet, shorten, styled, with_unit
 from astrotl.sources import Field
 
 __all__ = ["boxed", "completeness_purity"]
 
 #: Told apart by the line as well as by the colour.
 _LOOKS: dict[str, dict[str, Any]] = {
-    "found": {"color": SKY, "linestyle": "-"},
-    "right": {"color": SKY, "linestyle": "-"},
-    "missed": {"color": YELLOW, "linestyle": (0, (3, 1.5))},
+    "found": {"color": BLUE, "linestyle": "-"},
+    "right": {"color": BLUE, "linestyle": "-"},
+    "missed": {"color": ORANGE, "linestyle": (0, (3, 1.5))},
     "false": {"color": RED, "linestyle": (0, (1, 0.8))},
 }
 #: Images are drawn with no more pixels than this along a side.
 _SHARPEST = 768
-_COMPLETE, _PURE = ORANGE, SKY
+_LETTERS = 30
+_CURVES = {"completeness": {"color": ORANGE, "linestyle": "--"}, "purity": {"color": BLUE, "linestyle": "-"}}
 
 
+@styled
 def boxed(
     fields: Iterable[Field],
     found: Table,
@@ -87,8 +89,8 @@ def boxed(
     across = min(columns, len(shown))
     lines = -(-len(shown) // across)
     tall = max(field.shape[0] / field.shape[1] for field in shown)
-    size = (2.6 * across + 0.2, (2.6 * min(tall, 2.0) + 0.25) * lines + 0.35)
-    figure = Figure(figsize=size, facecolor=PAPER, dpi=150, layout="constrained")
+    wide = PAGE / max(across, 2)
+    figure = sheet(wide * across, (wide * min(tall, 2.0) + 0.1) * lines + 0.25)
     grid = figure.subplots(lines, across, squeeze=False).ravel()
     for ax in grid:
         ax.set_axis_off()
@@ -99,13 +101,11 @@ def boxed(
             counts[kind] += len(here)
             _draw_boxes(ax, here, kind, named)
     handles = [Line2D([], [], label=f"{kind} ({count:,})", **_LOOKS[kind]) for kind, count in counts.items()]
-    figure.legend(
-        handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, labelcolor=INK, fontsize=9,
-        handlelength=2.6,
-    )  # fmt: skip
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), handlelength=2.6)
     return figure
 
 
+@styled
 def completeness_purity(
     found: Table,
     true: Table,
@@ -148,7 +148,7 @@ def completeness_purity(
     # The mark needs not be one of the scores.
     (marked,) = completeness_curve(found, true, thresholds=[threshold], **matching)
     count = 2 if by is None else 3
-    figure = Figure(figsize=(4.3 * count, 4.1), facecolor=PAPER, dpi=150, layout="constrained")
+    figure = sheet(PAGE, 2.9 if count == 3 else 3.6)
     panels = figure.subplots(1, count)
     _draw_against_score(panels[0], curve, marked)
     _draw_against_each_other(panels[1], curve, marked)
@@ -158,7 +158,7 @@ def completeness_purity(
         ax.set_ylim(0, 1.03)
     lines, names = panels[0].get_legend_handles_labels()
     # Below the panels it covers nothing.
-    figure.legend(lines, names, loc="outside lower center", ncols=2, frameon=False, labelcolor=INK, fontsize=9)
+    figure.legend(lines, names, loc="outside lower center", ncols=2)
     return figure
 
 
@@ -178,10 +178,10 @@ def _draw_field(ax: Axes, field: Field) -> None:
     height, width = field.shape
     data = _read(field, max(1, -(-max(height, width) // _SHARPEST)))
     picture = rgb(ImageBatch(data[None], np.array([field.id]), field.channels, field.value_range))[0]
-    ax.imshow(picture, origin="lower", interpolation="nearest", extent=(-0.5, width - 0.5, -0.5, height - 0.5))
+    ax.imshow(picture, extent=(-0.5, width - 0.5, -0.5, height - 0.5))
     # A box over the edge must not make room for itself.
     ax.set(xlim=(-0.5, width - 0.5), ylim=(-0.5, height - 0.5))
-    ax.set_title(field.id if len(field.id) <= 32 else f"{field.id[:15]}...{field.id[-14:]}", fontsize=7, color=QUIET)
+    ax.set_title(shorten(field.id, _LETTERS), fontsize=SMALLEST, color=QUIET, loc="center", pad=2)
 
 
 def _read(field: Field, step: int) -> np.ndarray:
@@ -206,39 +206,41 @@ def _draw_boxes(ax: Axes, boxes: Table, kind: str, named: bool) -> None:
             Rectangle((left, bottom), right - left, top - bottom, fill=False, linewidth=1.2, gid=kind, **_LOOKS[kind])
         )
         if named:
-            ax.text(left, top, str(name), color=_LOOKS[kind]["color"], fontsize=5.5, va="bottom", clip_on=True)
+            ax.text(left, top, str(name), color=_LOOKS[kind]["color"], fontsize=SMALLEST, va="bottom", clip_on=True)
 
 
 def _draw_against_score(ax: Axes, curve: Table, marked: Table.Row) -> None:
-    for name, colour in (("completeness", _COMPLETE), ("purity", _PURE)):
-        _draw_line(ax, curve["threshold"], curve, name, colour)
-        ax.plot([marked["threshold"]], [marked[name]], "o", color=colour, markersize=5)
-    ax.axvline(marked["threshold"], color=QUIET, linewidth=0.9, linestyle=(0, (4, 3)))
-    ax.set_xlabel("score from which on a box counts")
-    darken(ax, f"at the score {marked['threshold']:.2f}: {marked['found']:,} boxes")
+    for name, look in _CURVES.items():
+        _draw_line(ax, curve["threshold"], curve, name)
+        ax.plot([marked["threshold"]], [marked[name]], "o", color=look["color"])
+    ax.axvline(marked["threshold"], color=QUIET, linewidth=0.8, linestyle=(0, (4, 3)))
+    ax.set(xlabel="score from which on a box counts", ylabel="share")
+    ax.set_title(f"at the score {marked['threshold']:.2f}: {marked['found']:,} boxes", fontsize=SMALL)
 
 
 def _draw_against_each_other(ax: Axes, curve: Table, marked: Table.Row) -> None:
     known = np.isfinite(curve["purity"])
-    ax.plot(curve["completeness"][known], curve["purity"][known], color=INK, linewidth=1.4)
+    ax.plot(curve["completeness"][known], curve["purity"][known], color=INK)
     completeness, purity = marked["completeness"], marked["purity"]
-    ax.hlines(purity, marked["completeness_low"], marked["completeness_high"], color=_COMPLETE, linewidth=1.8)
-    ax.vlines(completeness, marked["purity_low"], marked["purity_high"], color=_PURE, linewidth=1.8)
-    ax.plot([completeness], [purity], "o", color=INK, markersize=5)
+    ax.hlines(
+        purity, marked["completeness_low"], marked["completeness_high"], color=_CURVES["completeness"]["color"], lw=1.8
+    )
+    ax.vlines(completeness, marked["purity_low"], marked["purity_high"], color=_CURVES["purity"]["color"], lw=1.8)
+    ax.plot([completeness], [purity], "o", color=INK)
     ax.set(xlim=(0, 1.03), xlabel="completeness", ylabel="purity")
-    darken(ax, f"completeness {completeness:.2f}, purity {purity:.2f}")
+    ax.set_title(f"completeness {completeness:.2f}, purity {purity:.2f}", fontsize=SMALL)
 
 
 def _draw_by(ax: Axes, bins: Table, true: Table, by: str) -> None:
     middle = (np.asarray(bins["low"]) + np.asarray(bins["high"])) / 2
-    for name, colour in (("completeness", _COMPLETE), ("purity", _PURE)):
+    for name in _CURVES:
         if name in bins.colnames:
-            _draw_line(ax, middle, bins, name, colour, marker="o", markersize=4)
-    unit = getattr(true[by], "unit", None)
-    ax.set_xlabel(f"{by} [{unit}]" if unit else by)
-    darken(ax, f"at that score, in bins of {by}")
+            _draw_line(ax, middle, bins, name, marker="o")
+    ax.set(xlabel=with_unit(by, getattr(true[by], "unit", None)), ylabel="share")
+    ax.set_title(f"at that score, in bins of {by}", fontsize=SMALL)
 
 
-def _draw_line(ax: Axes, x: Sequence[float], values: Table, name: str, colour: str, **look: Any) -> None:
-    ax.fill_between(x, values[f"{name}_low"], values[f"{name}_high"], color=colour, alpha=0.25, linewidth=0)
-    ax.plot(x, values[name], color=colour, linewidth=1.5, label=name, **look)
+def _draw_line(ax: Axes, x: Sequence[float], values: Table, name: str, **look: Any) -> None:
+    look = {**_CURVES[name], **look}
+    ax.fill_between(x, values[f"{name}_low"], values[f"{name}_high"], color=look["color"], alpha=0.25, linewidth=0)
+    ax.plot(x, values[name], label=name, **look)

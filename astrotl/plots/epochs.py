@@ -9,15 +9,20 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpecFromSubplotSpec
 
 from astrotl.images import ImageBatch
+from astrotl.plots._style import BLUE, FAINT, INK, PAGE, QUIET, RED, SMALL, SMALLEST, sheet, shorten, styled
 from astrotl.sources import ImageSource
 
 __all__ = ["epoch_timelines"]
 
-_GOOD, _BAD, _LIMIT, _NIGHT = "#5b7c99", "#c1272d", "0.25", "#f3d9a4"
+_GOOD, _BAD, _NIGHT = BLUE, RED, "#f6e3c3"
 #: Distances are drawn on a scale that is linear up to so many thresholds and logarithmic beyond.
 _LINEAR = 2.0
+#: The width of the lines, in widths of an image.
+_WIDE = 6
+_LETTERS = 12
 
 
+@styled
 def epoch_timelines(table: Table, images: ImageSource, *, objects: int = 6, most: int = 6) -> Figure:
     """Draw the distances of each object's epochs over time, and the images that were flagged beside its stack.
 
@@ -35,7 +40,7 @@ def epoch_timelines(table: Table, images: ImageSource, *, objects: int = 6, most
     Returns
     -------
     `~matplotlib.figure.Figure`
-        The figure.
+        The figure; ``figure.savefig(path)`` keeps it.
     """
     if not len(table):
         raise ValueError("table: has no rows to draw")
@@ -44,8 +49,8 @@ def epoch_timelines(table: Table, images: ImageSource, *, objects: int = 6, most
     shown = names[np.argsort(-counts, kind="stable")[:objects]]
     epochs = np.unique(table["epoch"])
     across = 1 + min(most, int(counts.max()))
-    figure = Figure(figsize=(6.2 + 0.95 * across, 1.35 * len(shown) + 0.75), dpi=150, layout="constrained")
-    grid = figure.add_gridspec(len(shown), 2, width_ratios=[6.0, 0.95 * across])
+    figure = sheet(PAGE, 0.95 * len(shown) + 0.6)
+    grid = figure.add_gridspec(len(shown), 2, width_ratios=[_WIDE, across])
     first: Axes | None = None
     for place, name in enumerate(shown):
         rows = table[table["object"] == name]
@@ -56,11 +61,11 @@ def epoch_timelines(table: Table, images: ImageSource, *, objects: int = 6, most
         _draw_images(figure, GridSpecFromSubplotSpec(1, across, grid[place, 1], wspace=0.05), rows, images)
     _label_dates(line, epochs)
     handles, labels = line.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=len(labels), frameon=False, fontsize=8)
+    figure.legend(handles, labels, loc="outside upper left", ncols=len(labels))
     if len(shown) > 1:
-        figure.supylabel("distance from the stack / threshold", fontsize=8)
+        figure.supylabel("distance from the stack / threshold")
     else:
-        line.set_ylabel("distance / threshold", fontsize=8)
+        line.set_ylabel("distance / threshold")
     return figure
 
 
@@ -70,19 +75,18 @@ def _draw_line(ax: Axes, rows: Table, epochs: np.ndarray) -> None:
     flagged = np.asarray(rows["flagged"])
     for night in at[np.asarray(rows["bad_night"])]:
         ax.axvspan(night - 0.5, night + 0.5, color=_NIGHT, lw=0, zorder=0)
-    ax.axhline(1, color=_LIMIT, lw=0.8, ls="--", label="threshold of the object")
-    ax.vlines(at, 0, height, color="0.85", lw=0.6, zorder=1)
-    ax.plot(at[~flagged], height[~flagged], "o", ms=3, color=_GOOD, label="kept")
-    ax.plot(at[flagged], height[flagged], "D", ms=4, color=_BAD, label="flagged")
+    ax.axhline(1, color=INK, linewidth=0.8, linestyle="--", label="threshold of the object")
+    ax.vlines(at, 0, height, color=FAINT, linewidth=0.6, zorder=1)
+    ax.plot(at[~flagged], height[~flagged], "o", markersize=2.5, color=_GOOD, label="kept")
+    ax.plot(at[flagged], height[flagged], "D", markersize=3.5, color=_BAD, label="flagged")
     ax.fill_between([], [], [], color=_NIGHT, lw=0, label="bad night")
     ax.set_yscale("symlog", linthresh=_LINEAR, linscale=2)
     ax.set_ylim(0, max(1.6, 1.5 * float(height.max())))
-    ticks = [tick for tick in (0, 1, 2, 5, 10, 20, 50, 100, 1000) if tick <= ax.get_ylim()[1]]
+    ticks = [tick for tick in (0, 1, 3, 10, 100, 1000) if tick <= ax.get_ylim()[1]]
     ax.set_yticks(ticks, [str(tick) for tick in ticks])
     ax.minorticks_off()
     ax.set_xlim(-0.8, len(epochs) - 0.2)
-    ax.tick_params(labelsize=7, direction="in", top=True, right=True)
-    ax.set_title(str(rows["object"][0]), loc="left", fontsize=8, pad=2)
+    ax.set_title(str(rows["object"][0]), fontsize=SMALL, pad=2)
 
 
 def _label_dates(ax: Axes, epochs: np.ndarray) -> None:
@@ -102,14 +106,14 @@ def _draw_images(figure: Figure, grid: GridSpecFromSubplotSpec, rows: Table, ima
     batch = images[images.rows_of(shown)].read()
     for place, picture in enumerate(_greys(batch)):
         ax = figure.add_subplot(grid[0, place])
-        ax.imshow(picture, origin="lower", cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
+        ax.imshow(picture, cmap="gray_r", vmin=0, vmax=1)
         ax.set_xticks([])
         ax.set_yticks([])
         is_stack = shown[place].endswith("/stack")
         for spine in ax.spines.values():
-            spine.set_color("0.5" if is_stack else _BAD)
-        date = shown[place].rpartition("/")[2]
-        ax.set_title(date if len(date) < 12 else f"...{date[-9:]}", fontsize=6, pad=2)
+            spine.set_color(QUIET if is_stack else _BAD)
+        date = shorten(shown[place].rpartition("/")[2], _LETTERS)
+        ax.set_title(date, fontsize=SMALLEST, pad=2, loc="center")
 
 
 def _greys(batch: ImageBatch) -> np.ndarray:

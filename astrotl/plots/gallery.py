@@ -3,88 +3,61 @@
 from __future__ import annotations
 
 import numpy as np
-from astropy.table import Table
+from astropy.table import Row, Table
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from astrotl.pictures import rgb
-from astrotl.plots._style import INK, PAPER, QUIET
+from astrotl.plots._style import styled
+from astrotl.plots._tiles import Tile, draw_tiles, in_rows, pictures_of
 from astrotl.sources import ImageSource
 
 __all__ = ["gallery"]
 
 
-def gallery(table: Table, images: ImageSource, *, columns: int = 8, most: int = 64) -> Figure:
-    """Draw the objects of a task's table, in its order.
+@styled
+def gallery(table: Table, images: ImageSource, *, columns: int = 8, most: int = 64, ax: Axes | None = None) -> Axes:
+    """Draw the objects of a table, in its order.
 
     Parameters
     ----------
     table : `~astropy.table.Table`
-        A table with the column ``id``. With a column ``query`` each query has its own row, itself first.
+        A table with the column ``id``. With a column ``query`` each query has rows of its own and stands first, beside
+        its neighbours.
     images : `~astrotl.sources.ImageSource`
         Where the images are.
     columns : int, optional
         How many images a row holds.
     most : int, optional
         How many objects are drawn at the most.
+    ax : `~matplotlib.axes.Axes`, optional
+        Where to draw; by default in a figure of its own.
 
     Returns
     -------
-    `~matplotlib.figure.Figure`
-        The figure; ``figure.savefig(path)`` keeps it.
+    `~matplotlib.axes.Axes`
+        What was drawn in; ``.figure.savefig(path)`` keeps it.
     """
+    for name, value in (("columns", columns), ("most", most)):
+        if value < 1:
+            raise ValueError(f"{name}: must be 1 or more, got {value}")
     table = table[:most]
     if not len(table):
         raise ValueError("table: has no rows to draw")
-    tiles = _tiles(table)
-    known = set(images.ids.tolist())
-    shown = sorted({name for row in tiles for name, _ in row if name in known})
-    if not shown:
-        raise ValueError("images: hold none of the table's objects")
-    pictures = dict(zip(shown, rgb(images[images.rows_of(shown)].read()), strict=True))
-    rows = [row[start : start + columns] for row in tiles for start in range(0, len(row), columns)]
-    across = max(len(row) for row in rows)
-    figure = Figure(
-        figsize=(1.35 * across + 0.3, 1.55 * len(rows) + 0.2), facecolor=PAPER, dpi=150, layout="constrained"
-    )
-    grid = figure.subplots(len(rows), across, squeeze=False)
-    for axes, row in zip(grid, rows, strict=True):
-        for number, ax in enumerate(axes):
-            ax.set_axis_off()
-            if number < len(row):
-                _draw_tile(
-                    ax, pictures.get(row[number][0]), row[number][1], is_query=row[number][1].startswith("query")
-                )
-    return figure
+    ids = [str(name) for key in ("query", "id") if key in table.colnames for name in table[key]]
+    pictures = pictures_of(images, ids, "the table's objects")
 
+    def tile(row: Row) -> Tile:
+        name = str(row["id"])
+        return Tile(pictures.get(name), name, right=_number(row))
 
-def _tiles(table: Table) -> list[list[tuple[str, str]]]:
-    """Group the objects into rows of (id, caption)."""
     if "query" not in table.colnames:
-        return [[(str(row["id"]), _caption(row, table.colnames)) for row in table]]
-    tiles = []
+        return draw_tiles(in_rows([tile(row) for row in table], columns), ax)
+    rows = []
     for query in dict.fromkeys(table["query"].tolist()):
-        answers = table[table["query"] == query]
-        tiles.append([(query, f"query {query}"), *((str(row["id"]), _caption(row, table.colnames)) for row in answers)])
-    return tiles
+        first = Tile(pictures.get(query), f"query {query}", bold=True)
+        rows += in_rows([first, *(tile(row) for row in table[table["query"] == query])], columns)
+    return draw_tiles(rows, ax)
 
 
-def _caption(row: Table.Row, names: list[str]) -> str:
-    number = next((name for name in ("score", "distance") if name in names), None)
-    return f"{row['id']}\n{row[number]:.3g}" if number else str(row["id"])
-
-
-def _draw_tile(ax: Axes, picture: np.ndarray | None, caption: str, *, is_query: bool) -> None:
-    if picture is None:
-        picture = np.full((2, 2, 3), 0.15)
-    ax.imshow(picture, origin="lower", interpolation="nearest")
-    name, _, number = caption.partition("\n")
-    ax.set_title(
-        _short(name), fontsize=6, color=INK if is_query else QUIET, pad=2, fontweight="bold" if is_query else "normal"
-    )
-    if number:
-        ax.text(0.97, 0.03, number, transform=ax.transAxes, ha="right", va="bottom", fontsize=6, color=INK)
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 22 else f"{name[:10]}...{name[-9:]}"
+def _number(row: Row) -> str:
+    name = next((name for name in ("score", "distance") if name in row.colnames), None)
+    return "" if name is None or np.ma.is_masked(row[name]) else f"{row[name]:.3g}"

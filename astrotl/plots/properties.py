@@ -2,94 +2,201 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from astropy.table import Table
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from astrotl.measures import bias, coverage, scatter, within
+from astrotl.labels import numbers, truths
+from astrotl.learn.scoring import labelled
+from astrotl.measures import bias, bootstrap, coverage, explained, scatter, within
+from astrotl.plots._style import BLUE, COLUMN, ORANGE, PAGE, PAPER, QUIET, RED, SMALL, panel, sheet, styled, with_unit
 from astrotl.sources import ImageSource
 
-__all__ = ["properties"]
+__all__ = ["estimated", "properties"]
 
-_INSIDE, _OUTSIDE, _LINE = "#1f4e79", "#d1602b", "0.35"
 #: With more points than these their intervals would hide everything.
 _MOST_BARS = 1500
+#: In so many slices of the true values the residuals are summed up, if each has enough of them.
+_SLICES, _FEWEST = 10, 12
+_HEIGHT = 3.6
+#: The heights of estimates and residuals, and what is between.
+_PARTS, _GAP = (2.6, 1), 0.04
 
 
-def properties(table: Table, images: ImageSource | None = None) -> Figure:  # noqa: ARG001
-    """Draw the answer of the task ``properties`` for the objects whose true values are known.
+class _Estimates(NamedTuple):
+    """What is compared: names, values, intervals where there are any, and which objects are as usual."""
 
-    Above are the estimates against the true values, with their 68 % intervals; below is estimate minus truth. The
-    shaded band reaches 0.5 to either side. Open circles are objects outside the reference sample.
+    name: str
+    unit: object
+    true: np.ndarray
+    value: np.ndarray
+    low: np.ndarray | None
+    high: np.ndarray | None
+    inside: np.ndarray
+
+    @property
+    def dex(self) -> bool:
+        return str(self.unit) == "dex" or self.name.lower().startswith("log")
+
+
+@styled
+def estimated(table: Table, *, column: str | None = None, ax: Axes | None = None) -> Axes:
+    """Draw estimates against the truth, and below them how far off they are.
+
+    The line with the band is the median of the residuals, and the middle 68 % of them, in slices of the true values.
+    Open circles are objects outside the reference sample. Logarithms have a grey band that reaches 0.5 to either side.
 
     Parameters
     ----------
     table : `~astropy.table.Table`
-        A table with the columns NAME, NAME_p16, NAME_p84 and NAME_true for one or more names.
+        Predictions with the columns ``label`` and ``predicted``, both numbers: of a table with a column ``part`` the
+        rows of the part "test" count. Or the answer of `~astrotl.tasks.Properties`, with the columns NAME and
+        NAME_true, and the intervals NAME_p16 to NAME_p84.
+    column : str, optional
+        NAME, where there are several.
+    ax : `~matplotlib.axes.Axes`, optional
+        Where to draw; by default in a figure of its own. It is cut in two, for the residuals.
+
+    Returns
+    -------
+    `~matplotlib.axes.Axes`
+        Where the estimates are; ``.figure.savefig(path)`` keeps it. The axes of the residuals are the figure's newest.
+    """
+    estimates = _of_column(table, column or _names(table)[0]) if column or _names(table) else _of_predictions(table)
+    return _draw(estimates, panel(ax, height=_HEIGHT))
+
+
+@styled
+def properties(table: Table, images: ImageSource | None = None) -> Figure:  # noqa: ARG001
+    """Draw the answer of the task ``properties`` for the objects whose true values are known.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        A table with the columns NAME and NAME_true for one or more names.
     images : `~astrotl.sources.ImageSource`, optional
         Not needed.
 
     Returns
     -------
     `~matplotlib.figure.Figure`
-        The figure, with a panel for each name.
+        The figure, with a panel for each name, drawn by `estimated`.
     """
-    names = [name for name in table.colnames if {f"{name}_p16", f"{name}_p84", f"{name}_true"} <= set(table.colnames)]
+    names = _names(table)
     if not names:
-        raise ValueError("table: has no column NAME with NAME_p16, NAME_p84 and NAME_true")
-    figure = Figure(figsize=(3.9 * len(names) + 0.3, 5.2), dpi=150, layout="constrained")
-    grid = figure.subplots(2, len(names), squeeze=False, sharex="col", height_ratios=[2.6, 1])
-    for number, name in enumerate(names):
-        _draw(grid[0, number], grid[1, number], table, name)
+        raise ValueError("table: has no column NAME with NAME_true")
+    across = min(len(names), 2)
+    lines = -(-len(names) // across)
+    figure = sheet(COLUMN if across == 1 else PAGE, _HEIGHT * lines)
+    grid = figure.subplots(lines, across, squeeze=False).ravel()
+    for name, ax in zip(names, grid, strict=False):
+        _draw(_of_column(table, name), ax)
+    for ax in grid[len(names) :]:
+        ax.set_axis_off()
     return figure
 
 
-def _draw(above: Axes, below: Axes, table: Table, name: str) -> None:
-    ends = ("_true", "", "_p16", "_p84")
-    columns: list[np.ndarray] = [np.ma.filled(np.ma.asarray(table[name + end], dtype=float), np.nan) for end in ends]
-    known = np.isfinite(columns[0]) & np.isfinite(columns[1])
+def _names(table: Table) -> list[str]:
+    return [name for name in table.colnames if f"{name}_true" in table.colnames]
+
+
+def _of_column(table: Table, name: str) -> _Estimates:
+    lost = [column for column in (name, f"{name}_true") if column not in table.colnames]
+    if lost:
+        raise ValueError(f"column: the table has no {lost[0]!r}; it has {', '.join(table.colnames)}")
+    true, value = numbers(table, f"{name}_true"), numbers(table, name)
+    ends = [numbers(table, end) if end in table.colnames else None for end in (f"{name}_p16", f"{name}_p84")]
+    known = np.isfinite(true) & np.isfinite(value)
     if not known.any():
         raise ValueError(f"table: no true value of {name!r} is known, so there is nothing to compare with")
-    inside = np.asarray(table["reliable"], dtype=bool) if "reliable" in table.colnames else np.ones(len(table), bool)
-    inside = inside[known]
-    true, value, low, high = (column[known] for column in columns)
+    inside = truths(table["reliable"], "reliable") if "reliable" in table.colnames else np.ones(len(table), bool)
+    low, high = (None if end is None else end[known] for end in ends)
+    return _Estimates(name, table[name].unit, true[known], value[known], low, high, inside[known])
 
-    edges = np.array([min(true.min(), value.min()), max(true.max(), value.max())])
-    edges += np.array([-0.06, 0.06]) * (np.ptp(edges) or 1)
-    zero = np.zeros(2)
-    for ax, line, shown in ((above, edges, value), (below, zero, value - true)):
-        ax.fill_between(edges, line - 0.5, line + 0.5, color="0.5", alpha=0.13, lw=0, zorder=0)
-        ax.plot(edges, line, color=_LINE, lw=0.9, zorder=1)
-        if len(true) <= _MOST_BARS:
-            ax.vlines(true, low - value + shown, high - value + shown, color=_INSIDE, lw=0.5, alpha=0.22, zorder=2)
-        size = float(np.clip(4000 / len(true), 2, 16))
-        ax.scatter(true[inside], shown[inside], s=size, color=_INSIDE, lw=0, alpha=0.75, zorder=3, rasterized=True)
+
+def _of_predictions(table: Table) -> _Estimates:
+    known = labelled(table)
+    true, value = numbers(known, "label"), numbers(known, "predicted")
+    name = table.meta.get("astrotl", {}).get("parameters", {}).get("column") or "value"
+    unit = getattr(table["label"], "unit", None)
+    return _Estimates(name, unit, true, value, None, None, np.ones(len(true), bool))
+
+
+def _draw(found: _Estimates, above: Axes) -> Axes:
+    below = _split(above)
+    edges = np.array([min(found.true.min(), found.value.min()), max(found.true.max(), found.value.max())])
+    edges += np.array([-0.05, 0.05]) * (np.ptp(edges) or 1)
+    residual = found.value - found.true
+    size = float(np.clip(3000 / len(found.true), 1.5, 10))
+    for ax, line, shown in ((above, edges, found.value), (below, np.zeros(2), residual)):
+        if found.dex:
+            ax.fill_between(edges, line - 0.5, line + 0.5, color="0.5", alpha=0.12, linewidth=0, zorder=0)
+        ax.plot(edges, line, color=QUIET, linewidth=0.8, zorder=1)
+        if found.low is not None and found.high is not None and len(found.true) <= _MOST_BARS:
+            low, high = found.low - found.value + shown, found.high - found.value + shown
+            ax.vlines(found.true, low, high, color=BLUE, linewidth=0.5, alpha=0.25, zorder=2, gid="intervals")
+        inside = found.inside
         ax.scatter(
-            true[~inside], shown[~inside], s=1.6 * size + 4, facecolor="none", edgecolor=_OUTSIDE, lw=0.9, zorder=4
-        )
-        ax.set_xlim(*edges)
-        ax.tick_params(direction="in", top=True, right=True, labelsize=8)
-    above.set_ylim(*edges)
-    largest = 1.1 * max(np.abs(value - true).max(), 0.6)
-    below.set_ylim(-largest, largest)
+            found.true[inside], shown[inside], s=size, color=BLUE, linewidth=0, alpha=0.75, zorder=3, rasterized=True,
+            gid="inside",
+        )  # fmt: skip
+        ax.scatter(
+            found.true[~inside], shown[~inside], s=1.6 * size + 4, facecolor="none", edgecolor=RED, linewidth=0.7,
+            zorder=4, gid="outside",
+        )  # fmt: skip
+    _draw_slices(below, found.true, residual)
+    above.set(xlim=edges, ylim=edges, ylabel=f"{with_unit(found.name, found.unit)}, estimated")
+    above.tick_params(labelbottom=False)
+    largest = max(1.1 * float(np.abs(residual).max()), 0.66 if found.dex else 0.0) or 1.0
+    below.set(ylim=(-largest, largest), ylabel="residual", xlabel=f"{with_unit(found.name, found.unit)}, true")
+    above.text(
+        0.04, 0.96, _caption(found), transform=above.transAxes, va="top", fontsize=SMALL, linespacing=1.35, zorder=6,
+        bbox={"facecolor": PAPER, "alpha": 0.75, "linewidth": 0, "pad": 1},
+    )  # fmt: skip
+    if not found.inside.all():
+        label = f"{np.sum(~found.inside):,} outside the reference sample"
+        above.text(0.97, 0.03, label, transform=above.transAxes, ha="right", fontsize=SMALL, color=RED)
+    return above
 
-    unit = f" [{table[name].unit}]" if table[name].unit else ""
-    above.set_ylabel(f"{name}{unit}, estimated", fontsize=9)
-    below.set_ylabel("estimated - true", fontsize=9)
-    below.set_xlabel(f"{name}{unit}, true", fontsize=9)
-    above.text(0.04, 0.96, _caption(true, value, low, high), transform=above.transAxes, va="top", fontsize=7.5)
-    if not inside.all():
-        label = f"{np.sum(~inside)} outside the reference sample"
-        above.text(0.97, 0.03, label, transform=above.transAxes, ha="right", fontsize=7.5, color=_OUTSIDE)
+
+def _split(ax: Axes) -> Axes:
+    """Make room below axes for others that share their x."""
+    figure, place = ax.get_figure(root=False), ax.get_subplotspec()
+    assert figure is not None
+    if place is None:
+        box, share = ax.get_position(), _PARTS[1] / sum(_PARTS)
+        ax.set_position((box.x0, box.y0 + (share + _GAP) * box.height, box.width, (1 - share - _GAP) * box.height))
+        return figure.add_axes((box.x0, box.y0, box.width, share * box.height), sharex=ax)
+    grid = place.subgridspec(2, 1, height_ratios=_PARTS, hspace=_GAP)
+    ax.set_subplotspec(grid[0])
+    return figure.add_subplot(grid[1], sharex=ax)
 
 
-def _caption(true: np.ndarray, value: np.ndarray, low: np.ndarray, high: np.ndarray) -> str:
-    near, nearer = (100 * within(true, value, limit) for limit in (1, 0.5))
-    lines = (
+def _draw_slices(ax: Axes, true: np.ndarray, residual: np.ndarray) -> None:
+    count = min(_SLICES, len(true) // _FEWEST)
+    if count < 2:
+        return
+    parts = np.array_split(np.argsort(true, kind="stable"), count)
+    middle = [np.median(true[part]) for part in parts]
+    low, centre, high = np.array([np.percentile(residual[part], (16, 50, 84)) for part in parts]).T
+    ax.fill_between(middle, low, high, color=ORANGE, alpha=0.3, linewidth=0, zorder=5)
+    ax.plot(middle, centre, color=ORANGE, zorder=6)
+
+
+def _caption(found: _Estimates) -> str:
+    true, value = found.true, found.value
+    lines = [
         f"{len(true):,} objects",
-        f"bias {bias(true, value):+.2f}, scatter {scatter(true, value):.2f}",
-        f"{nearer:.1f} % within 0.5, {near:.1f} % within 1",
-        f"68 % intervals hold {100 * coverage(true, low, high):.1f} %",
-    )
+        f"bias {bias(true, value):+.3g}",
+        f"scatter {bootstrap(scatter, true, value)}",
+        f"R² {bootstrap(explained, true, value)}",
+    ]
+    if found.dex:
+        near, nearer = (100 * within(true, value, limit) for limit in (1, 0.5))
+        lines.append(f"{nearer:.1f} % within 0.5, {near:.1f} % within 1")
+    if found.low is not None and found.high is not None:
+        lines.append(f"68 % intervals hold {100 * coverage(true, found.low, found.high):.1f} %")
     return "\n".join(lines)

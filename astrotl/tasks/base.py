@@ -72,6 +72,7 @@ class Task(ABC):
     #: The columns of the table.
     columns: ClassVar[tuple[Column, ...]]
     #: The function that draws the table, ``"package.module:function"``, called with the table and a source of images.
+    #: It gives a figure of matplotlib, or the axes of one.
     figure: ClassVar[str] = "astrotl.plots:gallery"
     #: Whether labels are "required" or "optional"; None where the task has no use for them.
     labels: ClassVar[str | None] = None

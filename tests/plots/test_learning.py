@@ -132,19 +132,20 @@ def estimates(count=400):
 
 def test_estimates_stand_against_the_truth():
     table = estimates()
-    above, below = estimated(table).axes
+    above, below = estimated(table).figure.axes
     known = table[~np.array(table["label"].mask)]
     true, value = np.array(known["label"]), np.array(known["predicted"])
-    np.testing.assert_allclose(np.asarray(above.collections[0].get_offsets()), np.stack([true, value], axis=1))
-    np.testing.assert_allclose(np.asarray(below.collections[0].get_offsets())[:, 1], value - true)
+    points = [next(drawn for drawn in ax.collections if drawn.get_gid() == "inside") for ax in (above, below)]
+    np.testing.assert_allclose(np.asarray(points[0].get_offsets()), np.stack([true, value], axis=1))
+    np.testing.assert_allclose(np.asarray(points[1].get_offsets())[:, 1], value - true)
     assert "300 objects" in above.texts[0].get_text()
     assert (above.get_ylabel(), below.get_xlabel()) == ("log_mass [dex], estimated", "log_mass [dex], true")
 
 
 def test_residuals_are_summed_up_in_slices():
-    below = estimated(estimates(4000)).axes[1]
+    below = estimated(estimates(4000)).figure.axes[1]
     assert np.abs(below.lines[-1].get_ydata() - 0.1).max() < 0.06
-    few = estimated(estimates(20)).axes[1]
+    few = estimated(estimates(20)).figure.axes[1]
     assert len(few.lines) == 1
 
 

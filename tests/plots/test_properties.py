@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from astropy.table import MaskedColumn, Table
+from matplotlib.figure import Figure
 
-from astrotl.plots import properties
+from astrotl.plots import estimated, properties
 
 
 def table_of(count=40, names=("mass",)):
@@ -19,9 +20,13 @@ def table_of(count=40, names=("mass",)):
     return table
 
 
+def part_of(ax, name):
+    return next((drawn for drawn in ax.collections if drawn.get_gid() == name), None)
+
+
 def points_of(ax):
     """Give the full and the open circles."""
-    return [np.asarray(circles.get_offsets()) for circles in ax.collections[-2:]]
+    return [np.asarray(part_of(ax, name).get_offsets()) for name in ("inside", "outside")]
 
 
 def test_a_panel_and_its_residuals_for_each_column():
@@ -46,13 +51,17 @@ def test_every_object_is_where_it_belongs():
 def test_intervals_are_drawn_where_they_are():
     table = table_of()
     above = properties(table).axes[0]
-    ends = np.array(above.collections[1].get_segments())[:, :, 1]
+    ends = np.array(part_of(above, "intervals").get_segments())[:, :, 1]
     assert np.allclose(ends, np.column_stack([table["mass_p16"], table["mass_p84"]]))
 
 
 def test_the_caption_counts_right():
     table = table_of()
     table["mass"] = table["mass_true"] + np.where(np.arange(40) < 10, 0.7, 0.0)
+    table.rename_columns(
+        [name for name in table.colnames if name.startswith("mass")],
+        [name.replace("mass", "log_mass") for name in table.colnames if name.startswith("mass")],
+    )
     caption, outside = (text.get_text() for text in properties(table).axes[0].texts)
     assert "40 objects" in caption
     assert "75.0 % within 0.5, 100.0 % within 1" in caption
@@ -80,5 +89,31 @@ def test_what_cannot_be_drawn_is_said():
 
 
 def test_many_objects_have_no_bars():
-    assert len(properties(table_of(2000)).axes[0].collections) == 3
-    assert len(properties(table_of(100)).axes[0].collections) == 4
+    assert part_of(properties(table_of(2000)).axes[0], "intervals") is None
+    assert part_of(properties(table_of(100)).axes[0], "intervals") is not None
+
+
+def test_a_column_goes_into_axes_of_ones_own_anywhere_in_a_figure():
+    table = table_of(names=("mass", "sfr"))
+    figure = Figure()
+    left, right = figure.subplots(1, 2)
+    assert estimated(table, column="sfr", ax=right) is right
+    below = figure.axes[-1]
+    assert (right.get_ylabel(), below.get_xlabel(), left.get_ylabel()) == ("sfr, estimated", "sfr, true", "")
+    place = Figure().add_axes((0.2, 0.2, 0.6, 0.6))
+    estimated(table, column="mass", ax=place)
+    under = place.figure.axes[-1].get_position()
+    assert under.y0 == pytest.approx(0.2)
+    assert under.y1 < place.get_position().y0
+
+
+def test_intervals_and_reliability_may_be_absent():
+    table = table_of()["mass", "mass_true"]
+    above = estimated(table)
+    assert part_of(above, "intervals") is None
+    assert (len(points_of(above)[0]), len(points_of(above)[1])) == (40, 0)
+
+
+def test_a_column_that_is_not_there_is_named():
+    with pytest.raises(ValueError, match=r"^column: the table has no 'sfr'; it has id, mass"):
+        estimated(table_of(), column="sfr")

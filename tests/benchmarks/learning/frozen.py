@@ -34,7 +34,7 @@ def rows():
         fractions=FRACTIONS,
         seeds=len(SEEDS),
     )
-    compared(runs).savefig(sets.KEPT / "compared.png")
+    compared(runs).figure.savefig(sets.KEPT / "compared.png")
     for extractor in dict.fromkeys(runs["extractor"].tolist()):
         for variant in VARIANTS:
             for head in HEADS:
