@@ -10,7 +10,9 @@ import click
 from astrotl.cli.demo import demo
 from astrotl.cli.detect import detect
 from astrotl.cli.explain import explain
+from astrotl.cli.explore import explore
 from astrotl.cli.extract import extract
+from astrotl.cli.hats import hats
 from astrotl.cli.index import index
 from astrotl.cli.learn import compare, probe
 from astrotl.cli.map import feature_map
@@ -40,8 +42,8 @@ def cli() -> None:
 
 
 for command in (
-    *(demo, extract, repair, index, run, probe, compare, finetune, predict, detect, feature_map, explain),
-    *(info, tasks, extractors, plugins, plugin),
+    *(demo, extract, repair, index, run, probe, compare, finetune, predict, detect, feature_map, explain, explore),
+    *(hats, info, tasks, extractors, plugins, plugin),
 ):
     cli.add_command(command)
 

@@ -1,0 +1,155 @@
+// Above the gallery: the order, the filters, the captions and the stretch.
+import { ask, askBinary } from "./api.js";
+import { forgetCells } from "./cells.js";
+import { byId, columnNamed, fill, make, on, setFocus, state, tell, tried } from "./state.js";
+
+const OPS = { number: [">=", "<=", "="], word: ["contains", "is", "is not"] };
+
+export function startToolbar() {
+  byId("sort").addEventListener("change", () => sortBy(byId("sort").value));
+  byId("direction").addEventListener("click", () => {
+    state.descending = !state.descending;
+    reorder();
+  });
+  byId("show").addEventListener("change", () => {
+    state.show = byId("show").value;
+    reorder();
+  });
+  byId("filter-column").addEventListener("change", offerOps);
+  byId("filter").querySelector("form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    const value = byId("filter-value").value.trim();
+    if (value) addFilter({ column: byId("filter-column").value, op: byId("filter-op").value, value });
+    byId("filter").open = false;
+    byId("filter-value").value = "";
+  });
+  document.addEventListener("click", (event) => {
+    for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
+  });
+  on("sort", (name) => {
+    if (state.sort === name) state.descending = !state.descending;
+    sortBy(name, state.sort === name ? state.descending : columnNamed(name).kind === "number");
+  });
+  on("ranked", async () => {
+    state.show = "unjudged";
+    await showColumn("interest", true);
+    byId("colour").value = "interest";
+    byId("colour").dispatchEvent(new Event("change"));
+    if (state.order.length) setFocus(state.order[0]);
+  });
+  startLook();
+  offer();
+  return reorder();
+}
+
+// The server has a new column: show it, and order by it.
+export async function showColumn(name, descending) {
+  const told = await ask("start");
+  state.told.columns = told.columns;
+  forgetCells();
+  if (!state.captions.includes(name)) state.captions = [...state.captions, name];
+  state.sort = name;
+  state.descending = descending;
+  offer();
+  tell("columns");
+  tell("captions");
+  await reorder();
+}
+
+export function addFilter(filter) {
+  state.filters = [...state.filters, filter];
+  return reorder();
+}
+
+function sortBy(name, descending = name !== "" && columnNamed(name).kind === "number" && !/dist|rank|separation/.test(name)) {
+  state.sort = name;
+  state.descending = descending;
+  offer();
+  return reorder();
+}
+
+export async function reorder() {
+  const filters = [...state.filters];
+  if (state.show === "unjudged") filters.push({ column: "label", op: "is", value: "" });
+  else if (state.show === "judged") filters.push({ column: "label", op: "is not", value: "" });
+  else if (state.show !== "all") filters.push({ column: "label", op: "is", value: state.show.slice(1) });
+  const buffer = await tried(() => askBinary("order", { sort: state.sort, descending: state.descending, filters }));
+  if (!buffer) return;
+  state.order = new Uint32Array(buffer);
+  state.placeOf = new Map();
+  state.order.forEach((row, place) => state.placeOf.set(row, place));
+  byId("direction").textContent = state.descending ? "↓" : "↑";
+  byId("show").value = state.show;
+  byId("chips").replaceChildren(...state.filters.map((one) => make("span", { class: "chip" }, `${one.column} ${one.op} ${one.value}`,
+    make("button", { text: "×", "aria-label": "Remove this filter", onclick: () => {
+      state.filters = state.filters.filter((other) => other !== one);
+      reorder();
+    } }))));
+  tell("order");
+}
+
+function offer() {
+  const { columns, classes } = state.told;
+  fill(byId("sort"), [["", "as given"], ...columns.map((one) => [one.name, one.name])], state.sort);
+  fill(byId("show"), [["all", "all"], ["unjudged", "not judged"], ["judged", "judged"], ...classes.map((one) => [`=${one}`, one])], state.show);
+  fill(byId("filter-column"), columns.map((one) => [one.name, one.name]), byId("filter-column").value);
+  offerOps();
+  byId("captions").querySelector("div").replaceChildren(...columns.filter((one) => !["id", "label"].includes(one.name)).map((one) => {
+    const box = make("input", { type: "checkbox" });
+    box.checked = state.captions.includes(one.name);
+    box.addEventListener("change", () => {
+      state.captions = state.captions.filter((name) => name !== one.name);
+      if (box.checked) state.captions.push(one.name);
+      tell("captions");
+    });
+    return make("label", { title: one.description }, box, one.name);
+  }));
+}
+
+function offerOps() {
+  const told = columnNamed(byId("filter-column").value) ?? state.told.columns[0];
+  fill(byId("filter-op"), OPS[told.kind].map((op) => [op, op]), byId("filter-op").value);
+  byId("filter-value").type = told.kind === "number" ? "number" : "text";
+  byId("filter-value").step = "any";
+  byId("filter-value").placeholder = told.kind === "number" && told.known ? `${+told.low.toPrecision(3)} to ${+told.high.toPrecision(3)}` : "";
+}
+
+function startLook() {
+  byId("look").hidden = !state.told.images;
+  const softening = byId("softening"), high = byId("high"), size = byId("size"), bands = byId("bands");
+  const selects = state.told.bands.length > 1 ? ["red", "green", "blue"].map((name) => make("select", { "aria-label": name })) : [];
+  for (const select of selects) fill(select, [["", "auto"], ...state.told.bands.map((band) => [band, band])]);
+  if (selects.length) bands.replaceChildren(make("span", { text: "RGB" }), ...selects);
+  const put = () => {
+    softening.value = Math.log10(state.look.softening);
+    high.value = state.look.high;
+    tellNumbers();
+  };
+  const tellNumbers = () => {
+    softening.nextElementSibling.textContent = (10 ** softening.value).toPrecision(2);
+    high.nextElementSibling.textContent = `${Number(high.value).toFixed(1)} %`;
+    size.nextElementSibling.textContent = `${size.value} px`;
+  };
+  let timer = 0;
+  const change = () => {
+    tellNumbers();
+    const chosen = selects.map((select) => select.value);
+    // One band that is chosen alone is drawn in grey.
+    const named = chosen.filter(Boolean);
+    const use = named.length === 3 ? chosen : named.length ? named.slice(0, 1) : [];
+    state.look = { softening: Number((10 ** softening.value).toPrecision(3)), high: Number(high.value), bands: use };
+    clearTimeout(timer);
+    timer = setTimeout(() => tell("look"), 120);
+  };
+  for (const input of [softening, high]) input.addEventListener("input", change);
+  for (const select of selects) select.addEventListener("change", change);
+  size.addEventListener("input", tellNumbers);
+  byId("look-reset").addEventListener("click", () => {
+    state.look = { ...state.told.look };
+    for (const select of selects) select.value = "";
+    put();
+    tell("look");
+  });
+  state.look = { ...state.told.look };
+  put();
+}
