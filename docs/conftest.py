@@ -1,7 +1,7 @@
 """Runs what the pages show: ``>>>`` blocks by doctestplus, ``$ astrotl`` lines in console blocks by `Commands`.
 
 A block with a caption, also an included one, is a file of that name, written before the next command runs. A block of
-the class needs-torch is left out where torch is not installed.
+the class needs-torch, needs-hats and the like is left out where that is not installed.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ collect_ignore = ["_build", "api", "conf.py"]
 
 _BLOCK = re.compile(r"^( *)\.\. code-block:: (\w+)\n((?:\1 +:\w+:.*\n)*)\s*\n((?:(?:\1 +.*)?\n)+)", re.MULTILINE)
 _INCLUDED = re.compile(r"^\.\. literalinclude:: (.+)\n((?: +:\w+:.*\n)*)", re.MULTILINE)
+_NEEDED = re.compile(r"needs-(\w+)")
 _CAPTION = re.compile(r":caption: *(.+)")
 _FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
@@ -54,7 +55,7 @@ class Commands(pytest.Item):
                     path = Path(caption[1])
                     path.parent.mkdir(parents=True, exist_ok=True)
                     path.write_text(body, encoding="utf-8")
-                elif kind == "console" and ("needs-torch" not in options or find_spec("torch")):
+                elif kind == "console" and all(map(find_spec, _NEEDED.findall(options))):
                     for command, shown in _commands(body):
                         _check(command, shown, _run(command))
 

@@ -89,7 +89,9 @@ def source_options(function: F) -> F:
     """Add INPUT... and how it is read to a command, which gets ``images``: called, it opens them and counts them."""
     options = (
         click.argument("inputs", nargs=-1, required=True, metavar="INPUT..."),
-        click.option("--catalog", metavar="TABLE", help="Positions to cut out of the inputs, which are then mosaics."),
+        click.option(
+            "--catalog", metavar="TABLE|FOLDER", help="Positions, also of HATS, to cut out of the inputs: mosaics."
+        ),
         click.option("--boxes", metavar="FILE", help="Boxes, drawn or found, in the inputs: each becomes an object."),
         click.option("--bands", callback=comma_list, metavar="g,r,i", help="The bands to read, in this order."),
         click.option(

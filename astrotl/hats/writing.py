@@ -23,6 +23,8 @@ __all__ = ["write_hats"]
 
 #: The order of the pixels, 3 arcmin wide, in which objects are counted; no partition is a smaller one.
 _FINE = 10
+#: The order of the pixels, 14 arcmin wide, of which a catalogue says whether it holds objects there.
+_COVERAGE = 8
 #: The order of the pixels by which a catalogue is sorted.
 _FINEST = 29
 #: So much is sorted and packed at once.
@@ -90,7 +92,10 @@ def write_hats(
     _check_place(path, overwrite)
     rows = _rows_of(what, store)
     with rows.lock():
-        orders, pixels, counts = _partitions(rows.positions(), rows_per_partition)
+        fine = _counted(rows.positions())
+        orders, pixels, counts = _partitions(fine, rows_per_partition)
+        coverage = fine.reshape(-1, 4 ** (_FINE - _COVERAGE)).sum(axis=1)
+        del fine
         count = int(counts.sum())
         if not count:
             raise ValueError(f"what: none of its {rows.total:,} objects can be written")
@@ -101,7 +106,7 @@ def write_hats(
         shutil.rmtree(part, ignore_errors=True)
         try:
             _write_partitions(rows, part, orders, pixels, count, progress)
-            _write_lists(part, os.path.basename(path), orders, pixels, counts)
+            _write_lists(part, os.path.basename(path), orders, pixels, counts, coverage)
             if os.path.exists(path):
                 shutil.rmtree(path)
             os.replace(part, path)
@@ -131,23 +136,31 @@ def _check_place(path: str, overwrite: bool) -> None:
         raise ValueError(f"path: {path} exists and is no HATS catalogue, so it is not overwritten")
 
 
-def _partitions(positions: Iterable[np.ndarray], most: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Divide the sky so that no pixel holds more than so many: orders, pixels and numbers of objects."""
+def _counted(positions: Iterable[np.ndarray]) -> np.ndarray:
+    """Count the objects in each pixel of the fine order."""
     counts = np.zeros(12 * 4**_FINE, dtype=np.int64)
     for places in positions:
         np.add.at(counts, index_of(places) >> 2 * (_FINEST - _FINE), 1)
+    return counts
+
+
+def _partitions(counts: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Divide the sky so that no pixel holds more than so many: orders, pixels and numbers of objects."""
     fine = np.flatnonzero(counts)
     counts = counts[fine]
-    found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    found: list[tuple[np.ndarray, ...]] = []
     for order in range(_FINE + 1):
-        pixels, of = np.unique(fine >> 2 * (_FINE - order), return_inverse=True)
-        held = np.bincount(of, counts, len(pixels)).astype(np.int64)
+        pixels = fine >> 2 * (_FINE - order)
+        _, first, of, length = np.unique(pixels, return_index=True, return_inverse=True, return_counts=True)
+        held = np.bincount(of, counts, len(first)).astype(np.int64)
         fits = (held <= most) | (order == _FINE)
-        found.append((np.full(fits.sum(), order), pixels[fits], held[fits]))
+        found.append((fine[first[fits]], fine[(first + length - 1)[fits]], held[fits]))
         fine, counts = fine[~fits[of]], counts[~fits[of]]
-    orders, pixels, held = (np.concatenate(one) for one in zip(*found, strict=True))
-    along = np.argsort(pixels << 2 * (_FINEST - orders))
-    return orders[along], pixels[along], held[along]
+    low, high, held = (np.concatenate(one) for one in zip(*found, strict=True))
+    # The smallest pixel that holds both ends holds all: what lies in it is not paired with half the sky.
+    above = (np.frexp((low ^ high).astype(np.float64))[1].astype(np.int64) + 1) // 2
+    along = np.argsort(low)
+    return (_FINE - above)[along], (low >> 2 * above)[along], held[along]
 
 
 def _write_partitions(
@@ -206,16 +219,21 @@ def _write_partition(piece: str, folder: str, order: int, pixel: int, meta: Any)
     return len(along)
 
 
-def _write_lists(folder: str, name: str, orders: np.ndarray, pixels: np.ndarray, counts: np.ndarray) -> None:
+def _write_lists(
+    folder: str, name: str, orders: np.ndarray, pixels: np.ndarray, counts: np.ndarray, coverage: np.ndarray
+) -> None:
     """Write what names and counts the partitions; by HATS itself, whose format is not astrotl's to follow."""
     from hats.catalog import PartitionInfo, TableProperties
-    from hats.io import write_parquet_metadata
+    from hats.io import get_point_map_file_pointer, write_parquet_metadata
+    from hats.io.file_io import write_fits_image
     from hats.pixel_math import HealpixPixel
 
     every = zip(orders.tolist(), pixels.tolist(), strict=True)
     info = PartitionInfo.from_healpix([HealpixPixel(order, pixel) for order, pixel in every])
     info.write_to_file(catalog_path=folder)
     write_parquet_metadata(folder)
+    # By this map LSDB leaves out those partitions of another catalogue that lie beside all objects.
+    write_fits_image(coverage, get_point_map_file_pointer(folder))
     builder = f"astrotl v{versions(['astrotl'])['astrotl']}"
     TableProperties(
         catalog_name=name,

@@ -88,7 +88,7 @@ def test_the_catalogue_is_what_hats_says_that_one_is(written):
 
     assert is_valid_catalog(written, strict=True)
     assert sorted(path.name for path in written.iterdir()) == [
-        "dataset", "hats.properties", "partition_info.csv", "properties",
+        "dataset", "hats.properties", "partition_info.csv", "point_map.fits", "properties",
     ]  # fmt: skip
     counts = []
     for path in written.rglob("Npix=*.parquet"):
@@ -97,6 +97,8 @@ def test_the_catalogue_is_what_hats_says_that_one_is(written):
         assert (np.diff(index) >= 0).all()
         assert (index >> 2 * (29 - order) == pixel).all()
         counts.append(len(index))
+        # No partition reaches farther over the sky than its objects.
+        assert order == 10 or len(np.unique(index >> 2 * (28 - order))) > 1
     assert max(counts) <= 40
     assert sum(counts) == COUNT
     assert lsdb.open_catalog(written).hc_structure.catalog_info.total_rows == COUNT
