@@ -113,10 +113,12 @@ class HatsSource(ImageSource):
     def _sky(self) -> SkySource:
         lon, lat = np.empty((2, len(self)))
         ids = np.empty(len(self), dtype="U1")
-        rows = np.asarray(self._rows)
+        rows = self._rows if isinstance(self._rows, np.ndarray) else np.arange(self._rows.start, self._rows.stop)
         of = np.searchsorted(self._firsts, rows, side="right") - 1
-        for number, partition in enumerate(self._partitions):
-            where = np.flatnonzero(of == number)
+        along = np.argsort(of, kind="stable")
+        numbers, starts = np.unique(of[along], return_index=True)
+        for number, where in zip(numbers.tolist(), np.split(along, starts[1:]), strict=False):
+            partition = self._partitions[number]
             names, lon[where], lat[where] = self._catalogue.read(partition, rows[where] - partition.first)
             ids = ids.astype(np.promote_types(ids.dtype, names.dtype), copy=False)
             ids[where] = names
