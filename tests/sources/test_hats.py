@@ -4,6 +4,8 @@ import pickle
 import shutil
 import sys
 import warnings
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -132,10 +134,16 @@ def test_a_shard_a_partition_and_the_same_features_as_from_a_table(objects, cata
         store = extract_features(source, "pixels", tmp_path / "shards", shard=6)
     assert {shard.healpix for shard in store.shards} == {part.healpix for part in source.parts()}
     assert all(0 < shard.rows <= 6 for shard in store.shards)
+    with (
+        ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool,
+        pytest.warns(AstrotlWarning, match="have no features"),
+    ):
+        away = extract_features(source, "pixels", tmp_path / "away", shard=6, executor=pool)
+    assert np.array_equal(away.features(), store.features(), equal_nan=True)
     objects[["objid", "ra", "dec"]].to_csv(tmp_path / "objects.csv", index=False)
     plain = open_source(mosaics, catalog=tmp_path / "objects.csv", size=SIZE)
     with pytest.warns(AstrotlWarning, match="have no features"):
-        other = extract_features(plain, "pixels", tmp_path / "plain.h5", steps=None)
+        other = extract_features(plain, "pixels", tmp_path / "plain.h5")
     rows = plain.rows_of(store.ids)
     assert np.array_equal(store.features(), other.features()[rows], equal_nan=True)
     assert np.array_equal(store.positions, other.positions[rows])
