@@ -15,12 +15,12 @@ def threads(workers: int | None) -> Iterator[ThreadPoolExecutor]:
     """Open a pool of threads: if no number is given, one more than there are cores, for one that waits for a disk."""
     if workers is not None and workers < 1:
         raise ValueError(f"workers: must be 1 or more, got {workers}")
-    count = workers or _cores() + 1
+    count = workers or cores() + 1
     with algebra, ThreadPoolExecutor(count, thread_name_prefix="astrotl") as pool:
         yield pool
 
 
-def _cores() -> int:
+def cores() -> int:
     """Count the cores that this process may use, which are fewer than there are in many a queue of a cluster."""
     try:
         return len(os.sched_getaffinity(0))

@@ -71,7 +71,7 @@ def _show_store(file: str) -> None:
 
 
 def _show_index(file: str) -> None:
-    from astrotl.index.annoy import read_note
+    from astrotl.index._files import read_note
 
     click.echo(f"{file}: index of neighbours")
     _lines(**{key: value for key, value in read_note(file).items() if key != "format"})

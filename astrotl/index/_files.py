@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from astrotl.errors import IndexMismatchError
+from astrotl.index._vectors import Projection
 from astrotl.store import FeatureStore
 
 if TYPE_CHECKING:
@@ -56,10 +57,23 @@ def save(forest: annoy.AnnoyIndex, path: str, note: dict[str, Any], arrays: dict
                 os.unlink(part)
 
 
-def read_note(path: str) -> dict[str, Any]:
+def checked_note(path: str, store: FeatureStore, count: int, remedy: str) -> dict[str, Any]:
+    """Read what an index is, and refuse one that does not belong to the so many objects that a store has."""
+    note = read_note(path, remedy)
+    if note["store"] != store.uuid:
+        raise IndexMismatchError(f"{path}: belongs to another store than {store.path}; {remedy}")
+    if note["n"] != count or note["dim"] != store.shape[1]:
+        raise IndexMismatchError(f"{path}: holds {note['n']} objects, but {store.path} now has {count}; {remedy}")
+    for name, key in ((path, "bytes"), (points_path(path), "points_bytes")):
+        if note[key] is not None and (not os.path.exists(name) or os.path.getsize(name) != note[key]):
+            raise IndexMismatchError(f"{path}: is damaged (the size of {name} is not the one noted); {remedy}")
+    return note
+
+
+def read_note(path: str, remedy: str = "build it again with astrotl index") -> dict[str, Any]:
     """Read what an index is; one of format 1 is told in the words of today's."""
     if not os.path.exists(path):
-        raise IndexMismatchError(f"{path}: there is no such index; build it with astrotl index")
+        raise IndexMismatchError(f"{path}: there is no such index; {remedy}")
     try:
         with open(note_path(path), encoding="utf-8") as file:
             note: dict[str, Any] = json.load(file)
@@ -78,16 +92,9 @@ def read_note(path: str) -> dict[str, Any]:
             }
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise IndexMismatchError(
-            f"{path}: has no readable {note_path(path)} beside it, without which it cannot be trusted; build it again"
+            f"{path}: has no readable {note_path(path)} beside it, without which it cannot be trusted; {remedy}"
         ) from error
     return note
-
-
-def check_sizes(path: str, note: dict[str, Any], remedy: str) -> None:
-    """Refuse files that are not those which the note knows."""
-    for name, key in ((path, "bytes"), (points_path(path), "points_bytes")):
-        if note[key] is not None and (not os.path.exists(name) or os.path.getsize(name) != note[key]):
-            raise IndexMismatchError(f"{path}: is damaged (the size of {name} is not the one noted); {remedy}")
 
 
 def read_arrays(path: str, *names: str) -> dict[str, np.ndarray]:
@@ -97,3 +104,9 @@ def read_arrays(path: str, *names: str) -> dict[str, np.ndarray]:
             return {name: arrays[name] for name in names if name in arrays}
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise IndexMismatchError(f"{path}: is damaged ({points_path(path)}: {error}); build it again") from error
+
+
+def read_projection(path: str) -> Projection:
+    """Read what the few numbers of an index are."""
+    arrays = read_arrays(path, "middle", "directions")
+    return Projection(arrays["middle"], arrays.get("directions"))

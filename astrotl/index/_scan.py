@@ -66,7 +66,7 @@ def nearest_probably(
     def search(part: slice) -> None:
         products = likely_squares(points, projection.reduced(queries[part]))
         query, place = _pairs_within(products, _limits(products, count))
-        _Best(squares[part], places[part]).merge(query, place, _measured(vectors, queries[part], query, place))
+        _Best(squares[part], places[part]).merge(query, place, measured(vectors, queries[part], query, place))
 
     parts = _parts(len(queries), len(points))
     if len(parts) == 1:
@@ -148,13 +148,13 @@ class _Tile:
         # Very many equal vectors are not all needed to know how near the k-th is.
         some = _number_in_group(query) < 4 * k
         query, number = query[some], number[some]
-        best.merge(query, self.places[number], _measured(self.vectors, queries, query, self.places[number]))
+        best.merge(query, self.places[number], measured(self.vectors, queries, query, self.places[number]))
         bounds[query, number] = np.inf
         # Nothing is nearer than at no distance.
         known = np.where(best.squares[:, -1] > 0, best.squares[:, -1] * (1 + 1e-5) - lengths, -np.inf)
         query, number = _pairs_within(bounds, known)
         if self.projection.directions is None or len(query) <= _TOO_MANY * bounds.size:
-            best.merge(query, self.places[number], _measured(self.vectors, queries, query, self.places[number]))
+            best.merge(query, self.places[number], measured(self.vectors, queries, query, self.places[number]))
             return
         best.squares[:], best.places[:] = before
         all_columns = Projection(self.projection.middle, None)
@@ -163,7 +163,7 @@ class _Tile:
             part.search(queries, best, None if own is None else own - start)
 
 
-def _measured(vectors: Vectors, queries: np.ndarray, query: np.ndarray, places: np.ndarray) -> np.ndarray:
+def measured(vectors: Vectors, queries: np.ndarray, query: np.ndarray, places: np.ndarray) -> np.ndarray:
     """Take the differences first and then their squared lengths, which loses nothing where two vectors are close."""
     squares = np.empty(len(query), dtype=np.float32)
     for start in range(0, len(query), _PAIRS):

@@ -4,43 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from astrotl.store import FeatureStore
 
 #: So many vectors are read and worked on at once.
 BLOCK = 4096
 #: So many vectors are enough to know the main directions of any number.
-_SAMPLE = 4096
+SAMPLE = 4096
 
 
 class Vectors:
-    """The vectors of a store's rows, numbered by their places among them; of length one if the angle counts."""
+    """The vectors of a store's rows, numbered by their places among them; of length one if the angle counts.
 
-    def __init__(self, store: FeatureStore, rows: np.ndarray, metric: str) -> None:
+    Without rows they are numbered as in the store, and asked for by arrays of numbers alone.
+    """
+
+    def __init__(self, store: FeatureStore, rows: np.ndarray | None, metric: str) -> None:
         self.store = store
         self.rows = rows
         self.metric = metric
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.store if self.rows is None else self.rows)
 
     def __getitem__(self, places: slice | np.ndarray) -> np.ndarray:
-        return self.seen(self._read(self.rows[places]))
+        return self.seen(self._read(places if self.rows is None else self.rows[places]))
 
     @cached_property
-    def _read(self) -> Callable[[npt.ArrayLike], np.ndarray]:
+    def _read(self) -> Callable[[Any], np.ndarray]:
         return self.store.mapped()
 
     def seen(self, vectors: np.ndarray) -> np.ndarray:
-        """Show any vectors as the metric sees them; they may be overwritten."""
-        if self.metric == "angular":
-            lengths = np.sqrt(squared_lengths(vectors))
-            vectors /= np.where(lengths == 0, 1, lengths)[:, None]
-        return vectors
+        """Show any vectors as this metric sees them; they may be overwritten."""
+        return seen(vectors, self.metric)
 
     def sample(self, most: int, seed: int) -> np.ndarray:
         """Draw the places of at most so many, in order."""
@@ -58,15 +57,19 @@ class Projection(NamedTuple):
     @classmethod
     def centre(cls, vectors: Vectors) -> Self:
         """Keep all directions, and only move the middle of a sample to the origin, where rounding harms least."""
-        return cls(vectors[vectors.sample(_SAMPLE, 0)].mean(axis=0), None)
+        return cls(vectors[vectors.sample(SAMPLE, 0)].mean(axis=0), None)
 
     @classmethod
     def fit(cls, vectors: Vectors, count: int, seed: int) -> Self:
-        """Find the main directions of a sample by a random search.
+        """Find the main directions of a sample of the vectors."""
+        return cls.along(vectors[vectors.sample(SAMPLE, seed)], count, seed)
+
+    @classmethod
+    def along(cls, sample: np.ndarray, count: int, seed: int) -> Self:
+        """Find the main directions of these vectors, which are overwritten, by a random search.
 
         The method is that of Halko, Martinsson & Tropp 2011, SIAM Review 53, 217.
         """
-        sample = vectors[vectors.sample(_SAMPLE, seed)]
         middle = sample.mean(axis=0)
         sample -= middle
         start = np.random.default_rng(seed).standard_normal((sample.shape[1], count + 16), dtype=np.float32)
@@ -80,12 +83,15 @@ class Projection(NamedTuple):
     def holding(cls, vectors: Vectors, share: float) -> Self:
         """Take as many directions as hold this share of the differences; all if that would be more than a quarter."""
         fitted = cls.fit(vectors, vectors.store.shape[1] // 4, 0)
-        sample = vectors[vectors.sample(_SAMPLE, 0)]
-        held = np.cumsum((fitted.reduced(sample) ** 2).sum(axis=0)) / max(((sample - fitted.middle) ** 2).sum(), 1e-30)
-        enough = int(np.searchsorted(held, share)) + 1
+        enough = fitted.enough(vectors[vectors.sample(SAMPLE, 0)], share)
         if fitted.directions is None or enough > len(fitted.directions):
             return cls(fitted.middle, None)
         return cls(fitted.middle, fitted.directions[:enough])
+
+    def enough(self, sample: np.ndarray, share: float) -> int:
+        """Say how many of the directions hold this share of the differences; more than there are if they do not."""
+        held = np.cumsum((self.reduced(sample) ** 2).sum(axis=0)) / max(((sample - self.middle) ** 2).sum(), 1e-30)
+        return int(np.searchsorted(held, share)) + 1
 
     def reduced(self, vectors: np.ndarray) -> np.ndarray:
         """Give the coordinates of vectors along the directions."""
@@ -109,6 +115,14 @@ class Projection(NamedTuple):
         along = moved @ self.directions.T
         across = np.sqrt(np.maximum(squared_lengths(moved) - squared_lengths(along), 0))
         return np.concatenate([along, across[:, None]], axis=1)
+
+
+def seen(vectors: np.ndarray, metric: str) -> np.ndarray:
+    """Show any vectors as a metric sees them; they may be overwritten."""
+    if metric == "angular":
+        lengths = np.sqrt(squared_lengths(vectors))
+        vectors /= np.where(lengths == 0, 1, lengths)[:, None]
+    return vectors
 
 
 def squared_lengths(vectors: np.ndarray) -> np.ndarray:

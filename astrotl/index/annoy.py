@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
@@ -14,16 +13,15 @@ import numpy as np
 
 from astrotl._threads import threads
 from astrotl.errors import IndexMismatchError
-from astrotl.index._files import check_sizes, default_path, read_arrays, read_note, save
-from astrotl.index._scan import likely_squares, nearest, nearest_probably
-from astrotl.index._vectors import BLOCK, Projection, Vectors, squared_lengths
+from astrotl.index._files import checked_note, default_path, read_arrays, read_projection
+from astrotl.index._forest import NEAREST, Plan
+from astrotl.index._scan import nearest_probably
+from astrotl.index._vectors import Projection, Vectors, squared_lengths
 from astrotl.index.base import Index, validate_metric
-from astrotl.store import FeatureStore
+from astrotl.store import FeatureStore, ShardedStore
 
 __all__ = ["AnnoyIndex"]
 
-#: Building settles how much is looked through, so that this part of the nearest of a sample is found.
-_RECALL, _NEAREST, _SAMPLE = 0.994, 10, 128
 #: From so many queries at once, a product with the points of up to so many objects per node is faster than the trees;
 #: for fewer, with so many.
 _BATCH, _AT_ONCE, _ALONE = 32, 24, 2
@@ -62,24 +60,15 @@ class AnnoyIndex(Index):
     def __init__(self, store: FeatureStore, path: str | os.PathLike[str]) -> None:
         self.path = os.fspath(path)
         self.store = store
-        note = read_note(self.path)
         self._rows = store.done()
-        remedy = f"build it again with astrotl index {store.path}"
-        if note["store"] != store.uuid:
-            raise IndexMismatchError(f"{self.path}: belongs to another store than {store.path}; {remedy}")
-        if note["n"] != len(self._rows) or note["dim"] != store.shape[1]:
-            raise IndexMismatchError(
-                f"{self.path}: holds {note['n']} objects, but {store.path} now has {len(self._rows)}; {remedy}"
-            )
-        check_sizes(self.path, note, remedy)
+        note = checked_note(self.path, store, len(self._rows), f"build it again with astrotl index {store.path}")
         self.metric = validate_metric(note["metric"])
         self.trees: int = note["trees"]
         self._nodes: int = note["nodes"]
         self._candidates: int = note["candidates"]
         self._projection = None
         if note["points"] is not None:
-            arrays = read_arrays(self.path, "middle", "directions")
-            self._projection = Projection(arrays["middle"], arrays.get("directions"))
+            self._projection = read_projection(self.path)
         self._forest = annoy.AnnoyIndex(note["points"] or note["dim"], note["forest"])
         self._forest.load(self.path)
 
@@ -118,6 +107,8 @@ class AnnoyIndex(Index):
         progress : callable, optional
             Something like ``tqdm``.
         """
+        if isinstance(store, ShardedStore):
+            raise ValueError(f"store: {store.path} is a folder of shards, which ShardedIndex indexes")
         if settings:
             raise ValueError(
                 f"{next(iter(settings))}: an Annoy index has no such setting; it has reduce, trees, seed, jobs"
@@ -132,33 +123,11 @@ class AnnoyIndex(Index):
         if not len(rows):
             raise ValueError(f"store: {store.path} has no features yet")
         vectors = Vectors(store, rows, validate_metric(metric))
-        small = store.shape[1] <= reduce
-        with threads(None) as pool:
+        with threads(None):
+            # Many threads would give other last digits.
+            small = store.shape[1] <= reduce
             projection = Projection.centre(vectors) if small else Projection.fit(vectors, reduce, seed)
-            points = _points(vectors, projection, pool, progress)
-        forest = annoy.AnnoyIndex(points.shape[1] - 1, "euclidean")
-        forest.set_seed(seed)
-        for number, point in enumerate(points[:, :-1]):
-            # Annoy takes the numbers one by one, and those of a list several times as fast.
-            forest.add_item(number, point.tolist())
-        forest.build(trees, n_jobs=jobs)
-        candidates, nodes = _effort(vectors, projection, points, forest, trees, seed)
-        note = {
-            "metric": metric,
-            "dim": store.shape[1],
-            "n": len(rows),
-            "forest": "euclidean",
-            "points": points.shape[1] - 1,
-            "trees": trees,
-            "seed": seed,
-            "candidates": candidates,
-            "nodes": nodes,
-            "store": store.uuid,
-        }
-        arrays = {name: array for name, array in projection._asdict().items() if array is not None}
-        if len(points) <= _AT_ONCE * nodes:
-            arrays["points"] = points
-        save(forest, path, note, arrays)
+        Plan(projection, trees, seed).grow(vectors, path, jobs=jobs, at_once=_AT_ONCE, progress=progress)
         return cls(store, path)
 
     @cached_property
@@ -197,25 +166,14 @@ class AnnoyIndex(Index):
 
     def _wanted(self, k: int) -> int:
         """Say how many candidates the k nearest are among; those by few numbers are not quite those by all."""
-        return math.ceil(self._candidates * max(1, k / _NEAREST))
+        return math.ceil(self._candidates * max(1, k / NEAREST))
 
     def _neighbours(self, k: int) -> tuple[np.ndarray, np.ndarray]:
-        if len(self) <= _EXACT:
-            return super()._neighbours(k)
-        rows = np.empty((len(self), k), dtype=np.intp)
-        distances = np.empty((len(self), k), dtype=np.float32)
-        for start in range(0, len(self), BLOCK):
-            part = slice(start, min(start + BLOCK, len(self)))
-            found, apart = self._query(self._vectors[part], k + 1)
-            others = found != self._rows[part, None]
-            # Of many equals an object may itself not be among those found.
-            others[others.all(axis=1), -1] = False
-            rows[part], distances[part] = found[others].reshape(-1, k), apart[others].reshape(-1, k)
-        return rows, distances
+        return super()._neighbours(k) if len(self) <= _EXACT else self._neighbours_by_query(k)
 
     def _search(self, point: list[float], k: int) -> np.ndarray:
         """Look into more and more nodes until k neighbours are found; few trees may at first give fewer."""
-        wanted, nodes = self._wanted(k), math.ceil(self._nodes * max(1, k / _NEAREST) ** 0.5)
+        wanted, nodes = self._wanted(k), math.ceil(self._nodes * max(1, k / NEAREST) ** 0.5)
         while len(places := self._forest.get_nns_by_vector(point, wanted, nodes)) < k:
             if nodes > 4 * (len(self) + k) * self.trees:
                 raise IndexMismatchError(
@@ -223,49 +181,3 @@ class AnnoyIndex(Index):
                 )
             nodes *= 4
         return np.array(places)
-
-
-def _points(
-    vectors: Vectors, projection: Projection, pool: ThreadPoolExecutor, progress: Callable[..., Any] | None
-) -> np.ndarray:
-    """Read all vectors, block by block, and give the few numbers that stand for each."""
-    width = vectors.store.shape[1] if projection.directions is None else len(projection.directions)
-    points = np.empty((len(vectors), width + 1), dtype=np.float32)
-
-    def fill(start: int) -> int:
-        block = points[start : start + BLOCK]
-        block[:] = projection.points(vectors[start : start + BLOCK])
-        return len(block)
-
-    bar = progress(total=len(vectors), unit="obj") if progress else None
-    for count in pool.map(fill, range(0, len(vectors), BLOCK)):
-        if bar is not None:
-            bar.update(count)
-    if bar is not None:
-        bar.close()
-    return points
-
-
-def _effort(
-    vectors: Vectors, projection: Projection, points: np.ndarray, forest: annoy.AnnoyIndex, trees: int, seed: int
-) -> tuple[int, int]:
-    """Find how many candidates and nodes are needed, which for data of some kind and number nobody knows beforehand."""
-    sample = vectors.sample(_SAMPLE, seed)
-    queries = vectors[sample]
-    # Each object finds itself, which is no merit.
-    true = nearest(vectors, queries, min(_NEAREST + 1, len(vectors)))[0][:, 1:]
-    if not true.size:
-        return 2 * _NEAREST, trees
-    ranks = []
-    for query, places in zip(projection.reduced(queries), true, strict=True):
-        squares = likely_squares(points, query[None])[0]
-        ranks.append(np.searchsorted(np.sort(squares), squares[places], side="right"))
-    # Half of what may be missed is missed here, the other half in the trees.
-    candidates = max(2 * _NEAREST, math.ceil(np.quantile(ranks, (1 + _RECALL) / 2)))
-    nodes = 50 * trees
-    while nodes < len(vectors):
-        found = [forest.get_nns_by_item(place, candidates, nodes) for place in sample.tolist()]
-        if np.mean([np.isin(a, b).mean() for a, b in zip(true, found, strict=True)]) >= _RECALL:
-            break
-        nodes += nodes // 3
-    return candidates, nodes

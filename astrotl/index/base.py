@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from astrotl.index._scan import nearest, nearest_others
-from astrotl.index._vectors import Vectors
+from astrotl.index._vectors import BLOCK, Vectors, seen
 from astrotl.store import FeatureStore
 
 __all__ = ["METRICS", "Index"]
@@ -106,13 +106,39 @@ class Index(ABC):
         places, distances = nearest_others(self._vectors, k)
         return self._rows[places], distances
 
+    def _neighbours_by_query(self, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Ask for the neighbours of each object as of any other vector."""
+        rows = np.empty((len(self), k), dtype=np.intp)
+        distances = np.empty((len(self), k), dtype=np.float32)
+        for start in range(0, len(self), BLOCK):
+            part = slice(start, min(start + BLOCK, len(self)))
+            found, apart = self._query(self._vectors[part], k + 1)
+            rows[part], distances[part] = without(self._rows[part], found, apart)
+        return rows, distances
+
     def recall(self, k: int = 10, sample: int = 200, *, seed: int = 0) -> float:
         """Measure on a random sample which fraction of the true k nearest neighbours the index finds."""
-        vectors = self.store.features(self.rows[self._vectors.sample(sample, seed)])
+        vectors = self.store.features(self._drawn(sample, seed))
         found, _ = self.query(vectors, k)
-        places, _ = nearest(self._vectors, self._vectors.seen(vectors), min(k, len(self)))
-        true = self.rows[places]
+        true = self._true(vectors, min(k, len(self)))
         return float(np.mean([len(np.intersect1d(a, b)) for a, b in zip(found, true, strict=True)]) / true.shape[1])
+
+    def _drawn(self, most: int, seed: int) -> np.ndarray:
+        """Draw some of the rows."""
+        return self._rows[self._vectors.sample(most, seed)]
+
+    def _true(self, vectors: np.ndarray, k: int) -> np.ndarray:
+        """Find the rows of the true k nearest."""
+        return self._rows[nearest(self._vectors, seen(vectors, self.metric), k)[0]]
+
+
+def without(own: np.ndarray, rows: np.ndarray, distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Leave out one neighbour of each object: itself, or the farthest if it is not among its own."""
+    others = rows != own[:, None]
+    # Of many equals an object may itself not be among those found.
+    others[others.all(axis=1), -1] = False
+    shape = (len(rows), rows.shape[1] - 1)
+    return rows[others].reshape(shape), distances[others].reshape(shape)
 
 
 def validate_metric(metric: str) -> Literal["angular", "euclidean"]:

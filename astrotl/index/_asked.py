@@ -1,0 +1,143 @@
+"""All shards of an index asked, here or elsewhere, and what they answer brought together."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import cache, cached_property
+from typing import Any
+
+import numpy as np
+
+from astrotl._executors import finished
+from astrotl._threads import cores, threads
+from astrotl.index._shards import Found, Piece, answer, distances_of, propose, search
+from astrotl.index._vectors import Vectors
+from astrotl.store import ShardedStore
+
+#: So many queries are handed to a thread at once.
+_QUERIES = 32
+#: The answers of so many shards are held before only the best of them are.
+_SHARDS = 16
+#: So many candidates a shard, and so many numbers of the queries, are held or sent at once.
+_CANDIDATES, _NUMBERS = 500_000, 500_000
+#: So many shards are handed out at once.
+_WINDOW = 64
+
+
+class Shards:
+    """The shards of an index, asked on the threads of this process or by an executor."""
+
+    def __init__(self, store: ShardedStore, pieces: Sequence[Piece], executor: Executor | None) -> None:
+        self.store = store
+        self.pieces = pieces
+        self.executor = executor
+
+    def at_once(self, count: int) -> int:
+        """Say how many queries may be asked at once if each has so many candidates."""
+        return max(1, min(_CANDIDATES // count, _NUMBERS // self.store.shape[1]))
+
+    def nearest(self, queries: np.ndarray, k: int) -> Found:
+        """Find the rows of the true nearest and their distances, by reading all shards."""
+        if self.executor is None:
+            return best((search(piece, queries, k) for piece in self.pieces), k)
+        return best(self._elsewhere(search, queries, k), k)
+
+    def propose(self, points: np.ndarray, count: int, nodes: int) -> Found:
+        """Find candidates for each query, those that seem nearest first, and how far they seem to be."""
+        if self.executor is None:
+            return best(self._here(points, count, nodes), count)
+        return best(self._elsewhere(_propose_one, points, count, nodes), count)
+
+    def answer(self, queries: np.ndarray, points: np.ndarray, count: int, nodes: int) -> Found:
+        """Find so many rows for each query and their true distances, nearest first."""
+        if self.executor is None:
+            rows, _ = self.propose(points, count, nodes)
+            distances = self._measured(queries, rows)
+        else:
+            # What is measured there is not sent for; and is measured by many.
+            rows, _, distances = best(self._elsewhere(answer, points, queries, count, nodes), count)
+        return best([(rows, distances)], count)
+
+    def _elsewhere(self, function: Callable[..., Found], *given: Any) -> Iterator[Found]:
+        assert self.executor is not None
+        tasks = ((os.path.basename(piece.path), (piece, *given)) for piece in self.pieces)
+        described = f"while searching {{}} of {self.store.path}".format
+        return (found for _, found in finished(self.executor, function, tasks, _WINDOW, described))
+
+    def _here(self, points: np.ndarray, count: int, nodes: int) -> Iterator[Found]:
+        if len(points) < _QUERIES:
+            return iter(self._few_here(points, count, nodes))
+        return self._many_here(points, count, nodes)
+
+    def _few_here(self, points: np.ndarray, count: int, nodes: int) -> list[Found]:
+        """Share the shards among threads, each of which takes some when it has none: any of them may be held up."""
+        step = math.ceil(len(self.pieces) / (4 * cores()))
+        left = iter([self.pieces[start : start + step] for start in range(0, len(self.pieces), step)])
+
+        def take() -> list[Found]:
+            return [propose(some, points, count, nodes) for some in left]
+
+        helpers = [_pool().submit(take) for _ in range(min(cores(), len(self.pieces)) - 1)]
+        found = take()
+        for helper in helpers:
+            # One that has not begun by now finds nothing left.
+            if not helper.cancel():
+                found += helper.result()
+        return found
+
+    def _many_here(self, points: np.ndarray, count: int, nodes: int) -> Iterator[Found]:
+        """Give each thread some of the queries, shard after shard, so that few of the files are in use at a time."""
+        parts = [points[start : start + _QUERIES] for start in range(0, len(points), _QUERIES)]
+        tasks = [([piece], part, count, nodes) for piece in self.pieces for part in parts]
+        found = _pool().map(lambda task: propose(*task), tasks)
+        for _ in self.pieces:
+            yield tuple(np.concatenate(arrays) for arrays in zip(*(next(found) for _ in parts), strict=True))
+
+    def _measured(self, queries: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        if len(queries) < _QUERIES:
+            return distances_of(self._vectors, queries, rows)
+        parts = [slice(start, start + _QUERIES) for start in range(0, len(queries), _QUERIES)]
+        with threads(None) as pool:
+            measured = pool.map(lambda part: distances_of(self._vectors, queries[part], rows[part]), parts)
+            return np.concatenate(list(measured))
+
+    @cached_property
+    def _vectors(self) -> Vectors:
+        return Vectors(self.store, None, self.pieces[0].metric)
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    """Keep threads, for beginning them takes as long as asking a shard."""
+    return ThreadPoolExecutor(cores(), thread_name_prefix="astrotl-index")
+
+
+if hasattr(os, "register_at_fork"):
+    # The new process has none of them.
+    os.register_at_fork(after_in_child=_pool.cache_clear)
+
+
+def best(found: Iterable[Found], count: int) -> Found:
+    """Bring the answers of many shards together: the nearest first, of equally near ones the one in an earlier row.
+
+    The first arrays say the rows, the second how far these are; what more there is stays with its row.
+    """
+    held: list[Found] = []
+    for one in found:
+        held.append(one)
+        if len(held) > _SHARDS:
+            held = [_best(held, count)]
+    return _best(held, count)
+
+
+def _best(found: list[Found], count: int) -> Found:
+    arrays = [np.concatenate(parts, axis=1) for parts in zip(*found, strict=True)]
+    order = np.lexsort((arrays[0], arrays[1]), axis=1)[:, :count]
+    return tuple(np.take_along_axis(array, order, axis=1) for array in arrays)
+
+
+def _propose_one(piece: Piece, points: np.ndarray, count: int, nodes: int) -> Found:
+    return propose([piece], points, count, nodes)
