@@ -23,7 +23,8 @@ def first_to_ask(numbers: np.ndarray) -> np.ndarray:
     rng = np.random.default_rng(0)
     some = np.sort(rng.choice(len(numbers), min(_SAMPLE, len(numbers)), replace=False))
     values = numbers[some].astype(np.float64)
-    middles, group = kmeans2(values, min(_GROUPS, len(values)), minit="++", rng=rng, iter=20, missing="warn")
+    groups = min(_GROUPS, len(np.unique(values, axis=0)))
+    middles, group = kmeans2(values, groups, minit="++", seed=rng, iter=20)
     sizes = np.bincount(group, minlength=len(middles))
     apart = ((values[:, None] - middles) ** 2).sum(axis=-1)
     return some[[int(apart[:, one].argmin()) for one in np.argsort(-sizes, kind="stable") if sizes[one]]]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import tempfile
+import warnings
 from pathlib import Path
+from typing import Any
 
 from astropy.table import Table
 
@@ -33,16 +36,14 @@ class Samp:
 
     def send(self, table: Table, name: str) -> list[str]:
         """Send a table, and give the names of those to whom it went."""
-        from astropy.samp import SAMPIntegratedClient
-        from astropy.samp.errors import SAMPHubError
-
+        samp = library()
         self._sent += 1
         path = os.path.join(self._folder.name, f"{self._sent}.vot")
         write_table(table, path)
-        client = SAMPIntegratedClient(name="astrotl explore", callable=False)
+        client = samp.SAMPIntegratedClient(name="astrotl explore", callable=False)
         try:
             client.connect()
-        except (SAMPHubError, OSError) as error:
+        except (samp.errors.SAMPHubError, OSError) as error:
             raise ValueError("SAMP: no TOPCAT, Aladin or other hub is running on this machine") from error
         try:
             message = {
@@ -57,6 +58,16 @@ class Samp:
     def close(self) -> None:
         """Remove what was sent."""
         self._folder.cleanup()
+
+
+def library() -> Any:
+    """Import what speaks SAMP: it is moving from astropy to pyvo."""
+    try:
+        return importlib.import_module("pyvo.samp")
+    except ModuleNotFoundError:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return importlib.import_module("astropy.samp")
 
 
 def _called(metadata: dict[str, str], name: str) -> str:

@@ -81,7 +81,7 @@ class Pictures:
         for start in range(0, len(lost), _BLOCK):
             block = lost[start : start + _BLOCK]
             for row, picture in zip(block, self._draw(block, look.colour), strict=True):
-                found[row] = None if picture is None else _jpeg(picture, side)
+                found[row] = None if picture is None else _encoded(picture, side, "JPEG", quality=90, subsampling=0)
                 self._keep((row, look, side), found[row])
         return [found[row] for row in rows]
 
@@ -91,7 +91,8 @@ class Pictures:
         if whole is None:
             return [None]
         parts = self._draw([row], lambda batch: np.stack(look.grey(batch), axis=1))[0]
-        return [_jpeg(picture, side) for picture in (whole, *(() if parts is None else parts))]
+        # Pixel by pixel, as they are looked at closely.
+        return [_encoded(picture, side, "PNG") for picture in (whole, *(() if parts is None else parts))]
 
     def _draw(self, rows: list[int], draw: Callable[[ImageBatch], np.ndarray]) -> list[np.ndarray | None]:
         places = self._places[rows]
@@ -136,12 +137,12 @@ def _bytes(data: np.ndarray) -> np.ndarray:
     return np.asarray((255 * np.clip(np.nan_to_num(turned), 0, 1)).round().astype(np.uint8))
 
 
-def _jpeg(picture: np.ndarray, side: int) -> bytes:
+def _encoded(picture: np.ndarray, side: int, kind: str, **settings: int) -> bytes:
     from PIL import Image
 
     image = Image.fromarray(np.ascontiguousarray(picture))
     if max(image.size) > side:
         image.thumbnail((side, side), Image.Resampling.LANCZOS)
     file = io.BytesIO()
-    image.save(file, "JPEG", quality=90, subsampling=0)
+    image.save(file, kind, **settings)
     return file.getvalue()

@@ -113,8 +113,8 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
 def _read(store: FeatureStore) -> dict[str, np.ndarray]:
     """Read what is kept, if it is of this very store and of as many objects as it has now."""
     try:
-        with np.load(default_path(store), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        with open(default_path(store), "rb") as file, np.load(file, allow_pickle=False) as kept:
+            arrays = {name: kept[name] for name in kept.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile):
         return {}
     if str(arrays.pop("uuid", "")) != store.uuid or int(arrays.pop("done", -1)) != store.count_done():

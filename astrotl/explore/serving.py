@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 import secrets
@@ -141,7 +142,9 @@ def explore(
         if browser:
             webbrowser.open(address)
         settings = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, ws="none")
-        uvicorn.Server(settings).run(sockets=[listening])
+        # Ctrl-C is the way to end it, and no mistake.
+        with contextlib.suppress(KeyboardInterrupt):
+            uvicorn.Server(settings).run(sockets=[listening])
 
 
 def _originals(store: FeatureStore, said: Callable[[str], Any]) -> ImageSource | None:

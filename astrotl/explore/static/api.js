@@ -34,7 +34,7 @@ export async function askPictures(name, given) {
   const lengths = new Uint32Array(buffer, 4, count);
   let at = 4 * (count + 1);
   return Array.from(lengths, (length) => {
-    const part = length ? new Blob([new Uint8Array(buffer, at, length)], { type: "image/jpeg" }) : null;
+    const part = length ? new Blob([new Uint8Array(buffer, at, length)]) : null;
     at += length;
     return part && URL.createObjectURL(part);
   });

@@ -12,7 +12,7 @@ import { startToolbar } from "./toolbar.js";
 
 async function start() {
   state.told = await ask("start");
-  document.title = `${state.told.title} – astrotl`;
+  document.title = `${state.told.title}: astrotl`;
   byId("title").textContent = state.told.title;
   byId("title").title = `${state.told.store}\nlabels: ${state.told.labels}`;
   const numbers = state.told.columns.filter((one) => one.kind === "number").map((one) => one.name);

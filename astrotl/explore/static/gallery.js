@@ -62,6 +62,10 @@ function tableColumns() {
 
 function layOut(keepPlace) {
   const before = state.order[Math.floor(scroll.scrollTop / (shape.tall + shape.gap)) * shape.columns];
+  // What is hidden has no width.
+  const empty = byId("empty");
+  empty.hidden = state.order.length > 0;
+  scroll.hidden = state.order.length === 0;
   const width = scroll.clientWidth - 2 * EDGE;
   setNames(view === "table" ? tableColumns() : ["id", ...state.captions]);
   if (view === "table") {
@@ -78,9 +82,6 @@ function layOut(keepPlace) {
   if (keepPlace && before !== undefined) {
     scroll.scrollTop = Math.floor((state.placeOf.get(before) ?? 0) / shape.columns) * (shape.tall + shape.gap);
   }
-  const empty = byId("empty");
-  empty.hidden = state.order.length > 0;
-  scroll.hidden = state.order.length === 0;
   tiles.style.minWidth = byId("table-head").style.minWidth = view === "table" ? `${100 * tableColumns().length}px` : "";
   empty.textContent = state.filters.length || state.show !== "all" ? "Nothing passes all of these filters." : "There are no objects here.";
   draw();

@@ -68,9 +68,9 @@ export function toggleAsking() {
   return inTurn(async () => {
     state.asking = !state.asking;
     byId("ask").setAttribute("aria-pressed", state.asking);
-    tell("asking");
     say("");
     if (state.asking) await askNext();
+    else tell("asking");
   });
 }
 

@@ -8,7 +8,7 @@ import { asText, byId, columnNamed, counted, fill, make, on, say, setFocus, setS
 
 const canvas = byId("points"), box = byId("map"), hover = byId("hover"), path = byId("lasso-line").firstElementChild;
 let points, places = null, grid = null, states = new Uint8Array(0), waiting = 0;
-let view = { x: 0, y: 0, scale: 1 }, method = "pca", lasso = null, drag = null, waitingFor = 0;
+let view = { x: 0, y: 0, scale: 1 }, lasso = null, drag = null, waitingFor = 0;
 
 export async function startMap() {
   points = makePoints(canvas);
@@ -50,7 +50,6 @@ async function load(name) {
     waitingFor = setTimeout(() => tried(() => load(name)), 2000);
     return;
   }
-  method = name;
   for (const button of document.querySelectorAll("[data-method]")) button.setAttribute("aria-pressed", button.dataset.method === name);
   places = new Float32Array(buffer);
   grid = makeGrid(places);
@@ -62,7 +61,11 @@ async function load(name) {
   home();
   restate();
   await colour();
+  document.body.dataset.map = name;
 }
+
+// What is in sight: the place in the middle, and how many pixels there are to one of its units.
+export const where = () => ({ view });
 
 function home() {
   if (!grid) return;

@@ -74,6 +74,7 @@ export const columnNamed = (name) => state.told.columns.find((column) => column.
 
 export function setFocus(row, scroll = true) {
   state.focus = row;
+  byId("object-pane").dataset.row = row;
   tell("focus", { row, scroll });
 }
 
