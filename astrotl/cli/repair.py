@@ -29,6 +29,6 @@ def repair(store: str, scheduler: str | None, workers: int | None) -> None:
     source = reopened(kept)
     with at_work(scheduler, workers) as where:
         problems = repair_features(store, source, progress=bar, **where)
-    for name in problems:
-        click.echo(f"  made again: {name}")
+    for name, problem in problems.items():
+        click.echo(f"  made again: {problem if name == 'rows' else name}")
     click.echo(f"{store}: {kept.count_done():,} of {len(kept):,} objects are done")

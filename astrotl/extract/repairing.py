@@ -12,7 +12,7 @@ from astrotl.extract.features import do_missing
 from astrotl.extract.recipes import extractor_of
 from astrotl.preprocess import step_from_signature
 from astrotl.sources import ImageSource
-from astrotl.store import FeatureStore, ShardedStore, open_store
+from astrotl.store import ShardedStore, open_store
 
 __all__ = ["repair_features"]
 
@@ -40,19 +40,20 @@ def repair_features(
     Returns
     -------
     dict
-        The names of the files that were made again, and what was wrong with each.
+        What was made again, the names of files or ``"rows"``, and what was wrong with each.
     """
-    store: FeatureStore = open_store(path)
-    problems: dict[str, str] = {}
-    if isinstance(store, ShardedStore):
-        problems = store.problems()
-        for name in problems:
-            file = os.path.join(store.path, name)
-            if os.path.exists(file):
-                os.replace(file, f"{file}.damaged")
-    else:
-        source = source.loaded()
+    store = open_store(path)
+    made = store.problems()
+    for name in made:
+        file = os.path.join(store.path, name)
+        if os.path.exists(file):
+            os.replace(file, f"{file}.damaged")
+    damaged = store.damaged()
+    store.forget(damaged)
+    if len(damaged):
+        made["rows"] = f"the features of {len(damaged):,} rows were not those that were written"
+    source = source if isinstance(store, ShardedStore) else source.loaded()
     steps = tuple(step_from_signature(signature) for signature in store.provenance["steps"])
     work = Work(steps, extractor_of(store), store.block)
     do_missing(store, source, work, workers=workers, executor=executor, window=window, progress=progress)
-    return problems
+    return made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Mapping
@@ -14,9 +15,10 @@ import numpy.typing as npt
 
 from astrotl._locks import locked
 from astrotl.errors import StoreError
+from astrotl.store._sealing import SEAL_BYTES, objects_checksum, seal
 
 FORMAT = "astrotl-features"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 _REASON_BYTES = 240
 
@@ -54,44 +56,55 @@ def _write(
     part = f"{path}.part"
     try:
         # Without SWMR and in the oldest layout: a killed writer then leaves no mark in the file that bars the next one.
-        with h5py.File(part, "w", libver="earliest") as file:
+        # Numbers that begin at a multiple of their own size can be mapped into memory.
+        how = {"libver": "earliest", "alignment_threshold": 1, "alignment_interval": 8}
+        with h5py.File(part, "w", userblock_size=SEAL_BYTES, **how) as file:
             file.attrs.update(format=FORMAT, format_version=FORMAT_VERSION, uuid=uuid, block=block)
             file["provenance"] = json.dumps(provenance)
-            _lay_out(file, ids, dim, block, positions)
+            _lay_out(file, ids, dim, positions)
+        seal(part)
         os.replace(part, path)
     finally:
         if os.path.exists(part):
             os.unlink(part)
 
 
-def _lay_out(file: h5py.File, ids: np.ndarray, dim: int, block: int, positions: npt.ArrayLike | None) -> None:
+def _lay_out(file: h5py.File, ids: np.ndarray, dim: int, positions: npt.ArrayLike | None) -> None:
     n = len(ids)
     encoded = np.char.encode(ids, "utf-8")
     file["ids"] = encoded.astype(h5py.string_dtype("utf-8", max(encoded.dtype.itemsize, 1)))
     if positions is not None:
         file["positions"] = np.asarray(positions, dtype=np.float64)
+    file.attrs["objects_crc32"] = objects_checksum(file)
     file["done"] = np.zeros(n, dtype="u1")
+    file["crc32"] = np.zeros(n, dtype="<u4")
     failures = np.dtype([("row", "<i8"), ("reason", f"S{_REASON_BYTES}")])
     file["failures"] = np.zeros(min(n, 4096 + n // 100), dtype=failures)
     # All space is set aside now, so that writing a block later touches none of the file's own bookkeeping.
     plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-    plan.set_chunk((min(block, n), dim))
+    plan.set_layout(h5py.h5d.CONTIGUOUS)
     plan.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
     h5py.h5d.create(file.id, b"features", h5py.h5t.IEEE_F32LE, h5py.h5s.create_simple((n, dim)), plan)
 
 
-def starts_of_chunks(features: h5py.Dataset) -> np.ndarray | None:
-    """Say at which number of the file, four bytes each, every chunk begins; None if they do not lie there plainly."""
-    if features.dtype != "<f4" or features.chunks is None or features.chunks[1] != features.shape[1]:
+def starts_of_rows(features: h5py.Dataset) -> tuple[np.ndarray, int] | None:
+    """Say at which number of the file, four bytes each, every run of so many rows begins.
+
+    None if they do not lie there plainly. In the first format the runs are chunks, which may lie anywhere.
+    """
+    if features.dtype != "<f4":
         return None
-    found: list[h5py.h5d.StoreInfo] = []
-    features.id.chunk_iter(found.append)
-    places = sorted((info.chunk_offset[0], info.byte_offset) for info in found)
-    starts = np.array([start for _, start in places], dtype=np.intp)
-    packed = features.id.get_create_plist().get_nfilters() > 0
-    if packed or len(starts) != -(-len(features) // features.chunks[0]) or (starts % 4).any():
-        return None
-    return starts // 4
+    if features.chunks is None:
+        starts, run = np.array([features.id.get_offset() or 1]), max(len(features), 1)
+    else:
+        found: list[h5py.h5d.StoreInfo] = []
+        features.id.chunk_iter(found.append)
+        places = sorted((info.chunk_offset[0], info.byte_offset) for info in found)
+        starts, run = np.array([start for _, start in places], dtype=np.intp), features.chunks[0]
+        packed = features.id.get_create_plist().get_nfilters() > 0
+        if packed or features.chunks[1] != features.shape[1] or len(starts) != -(-len(features) // run):
+            return None
+    return None if (starts % 4).any() else (starts // 4, run)
 
 
 def put(dataset: h5py.Dataset, rows: np.ndarray, values: Any) -> None:
@@ -119,11 +132,12 @@ def keep_reasons(dataset: h5py.Dataset, failed: Mapping[int, str]) -> None:
         dataset[slot] = (row + 1, text)
 
 
-def why_unreadable(path: str, error: OSError) -> str:
-    """Say why a file cannot be opened as a store."""
+def why_unusable(path: str, error: Exception) -> str:
+    """Say why a file cannot be read or written as a store."""
     if isinstance(error, PermissionError):
         return "may not be opened (permission denied)"
-    with open(path, "rb") as file:
-        if file.read(8) != b"\x89HDF\r\n\x1a\n":
-            return "is not a feature store (nor any HDF5 file); make one with astrotl extract"
-    return f"is damaged and cannot be opened; remove it and extract again ({str(error).splitlines()[0]})"
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        return f"cannot be written ({os.strerror(error.errno)}); what was done is kept"
+    if not h5py.is_hdf5(path):
+        return "is not a feature store (nor any HDF5 file); make one with astrotl extract"
+    return f"is damaged and cannot be used; remove it and extract again ({str(error).splitlines()[0]})"

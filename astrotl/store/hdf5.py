@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -17,14 +18,18 @@ from astropy.table import Table
 from astrotl._locks import Turns, locked
 from astrotl._params import difference, nearest
 from astrotl.errors import StoreError, StoreMismatchError
-from astrotl.store._layout import FORMAT, FORMAT_VERSION, create, keep_reasons, put, starts_of_chunks, why_unreadable
+from astrotl.store._layout import FORMAT, FORMAT_VERSION, create, keep_reasons, put, starts_of_rows, why_unusable
+from astrotl.store._sealing import check_seal, checksums, objects_checksum
 
 __all__ = ["FeatureStore"]
 
 #: The parts of the provenance that decide the features; the rest is written down and never compared.
 COMPARED = ("source", "steps", "extractor")
 
-DONE, FAILED = 1, 2
+MISSING, DONE, FAILED = 0, 1, 2
+_AGAIN = "remove it and extract again"
+#: So many rows are read at once to be checked.
+_AT_ONCE = 8192
 _TURNS = Turns()
 _REMEDY = "give another file with -o, or overwrite this one with --overwrite"
 
@@ -101,14 +106,20 @@ class FeatureStore:
     @cached_property
     def ids(self) -> np.ndarray:
         """The id of each object."""
-        with self._open() as file:
-            return np.asarray(file["ids"].asstr()[:].astype(np.str_))
+        return self._objects[0]
 
     @cached_property
     def positions(self) -> np.ndarray | None:
         """Right ascension and declination of each object in degrees, ``(n, 2)``; None where they are not known."""
+        return self._objects[1]
+
+    @cached_property
+    def _objects(self) -> tuple[np.ndarray, np.ndarray | None]:
         with self._open() as file:
-            return file["positions"][:] if "positions" in file else None
+            if "objects_crc32" in file.attrs and file.attrs["objects_crc32"] != objects_checksum(file):
+                raise StoreError(f"{self.path}: is damaged (its ids or positions); {_AGAIN}")
+            positions = file["positions"][:] if "positions" in file else None
+            return np.asarray(file["ids"].asstr()[:].astype(np.str_)), positions
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -118,6 +129,9 @@ class FeatureStore:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.path}: {self.shape[0]} objects, {self.shape[1]} features>"
+
+    def _repr_html_(self) -> str:
+        return str(importlib.import_module("astrotl.report.notebook").store_html(self))
 
     def missing(self) -> np.ndarray:
         """List the rows that are not done; those that failed are among them, to be tried again."""
@@ -152,17 +166,19 @@ class FeatureStore:
         failed : mapping of int to str, optional
             Other rows, each with the reason why it has no features.
         """
-        numbers = np.asarray(rows, dtype=np.intp)
+        numbers = numbered(rows, len(self))
         values = np.asarray(features, dtype=np.float32)
         if values.shape != (len(numbers), self.shape[1]):
             raise ValueError(f"features: expected the shape {(len(numbers), self.shape[1])}, got {values.shape}")
         if not np.isfinite(values).all():
             raise ValueError("features: must be finite; write rows that have none as failed")
         failed = dict(failed or {})
-        lost = np.array(sorted(failed), dtype=np.intp)
+        lost = numbered(np.array(sorted(failed), dtype=np.intp), len(self))
         # The flags come last: a kill in between leaves rows that are done again, never rows that lie.
         with self._open("r+") as file:
             put(file["features"], numbers, values)
+            if "crc32" in file:
+                put(file["crc32"], numbers, checksums(values))
             put(file["features"], lost, np.full((len(lost), self.shape[1]), np.nan, dtype=np.float32))
             if failed:
                 keep_reasons(file["failures"], failed)
@@ -180,19 +196,34 @@ class FeatureStore:
             yield
 
     def features(self, rows: slice | npt.ArrayLike | None = None) -> np.ndarray:
-        """Read the features of some rows, or of all; those not done are NaN."""
-        # The flags are read first: what a writer in another process finishes in between counts as not done.
+        """Read the features of some rows, or of all; those not done are NaN, and those that have changed an error."""
+        numbers = numbered(rows, len(self))
         with self._open() as file:
             if rows is None or isinstance(rows, slice):
-                chosen = rows or slice(None)
-                flags, values = file["done"][chosen], file["features"][chosen]
+                flags, values, changed = _read(file, rows or slice(None))
             else:
-                numbers = np.asarray(rows)
-                numbers = np.flatnonzero(numbers) if numbers.dtype.kind == "b" else numbers.astype(np.intp)
                 wanted, back = np.unique(numbers, return_inverse=True)
-                flags, values = file["done"][:][numbers], file["features"][wanted][back]
+                flags, values, changed = (read[back] for read in _read(file, wanted))
         values[flags != DONE] = np.nan
+        if changed.any():
+            raise StoreError(
+                f"{self.path}: is damaged: the features of {changed.sum()} rows are not those that were written, the "
+                f"first of them row {numbers[changed].min()}; make them again with: astrotl repair {self.path}"
+            )
         return np.asarray(values)
+
+    def damaged(self) -> np.ndarray:
+        """Read all features, and list the rows that are done and whose features are not those that were written."""
+        with self._open() as file:
+            starts = range(0, len(self), _AT_ONCE)
+            return np.flatnonzero(np.concatenate([_read(file, slice(start, start + _AT_ONCE))[2] for start in starts]))
+
+    def forget(self, rows: npt.ArrayLike) -> None:
+        """Count the blocks that hold these rows as missing, so that they are done again, in the very same batches."""
+        blocks = np.unique(numbered(rows, len(self)) // self.block)
+        again = (blocks[:, None] * self.block + np.arange(self.block)).ravel()
+        with self._open("r+") as file:
+            put(file["done"], again[again < len(self)], np.uint8(MISSING))
 
     def mapped(self) -> Callable[[npt.ArrayLike], np.ndarray]:
         """Map the features into memory and give a function that reads rows from there, far faster than from the file.
@@ -203,20 +234,24 @@ class FeatureStore:
         """
         with self._open() as file:
             features = file["features"]
-            starts = starts_of_chunks(features)
-            if starts is None:
+            found = starts_of_rows(features)
+            if found is None:
                 values = features[:]
                 return lambda rows: values[np.asarray(rows, dtype=np.intp)]
-            block, dim = features.chunks
+            (starts, run), dim = found, self.shape[1]
         numbers = np.memmap(self.path, dtype="<f4", mode="r", shape=os.path.getsize(self.path) // 4)
-        # Chunks lie anywhere in the file, so every place in it is taken for the beginning of a row.
+        # Runs of rows lie anywhere in the file, so every place in it is taken for the beginning of a row.
         vectors = np.lib.stride_tricks.sliding_window_view(np.asarray(numbers), dim)
 
         def read(rows: npt.ArrayLike) -> np.ndarray:
-            chunk, row = np.divmod(np.asarray(rows, dtype=np.intp), block)
-            return np.asarray(vectors[starts[chunk] + row * dim])
+            of, row = np.divmod(np.asarray(rows, dtype=np.intp), run)
+            return np.asarray(vectors[starts[of] + row * dim])
 
         return read
+
+    def problems(self) -> dict[str, str]:
+        """Say which files of the store are missing, damaged or of another store, and why; of one file, none."""
+        return {}
 
     def delete(self) -> None:
         """Remove the store from the disk."""
@@ -281,24 +316,50 @@ class FeatureStore:
     @contextmanager
     def _opened(self, mode: str) -> Iterator[h5py.File]:
         try:
+            check_seal(self.path)
             # A lock of HDF5 would let somebody who only looks stop the writer; writers exclude each other by `lock`.
-            file = h5py.File(self.path, mode, locking=False)
+            with h5py.File(self.path, mode, locking=False) as file:
+                self._check_format(file)
+                yield file
         except FileNotFoundError as error:
             raise StoreError(f"{self.path}: there is no such store; make it with astrotl extract") from error
-        except OSError as error:
-            raise StoreError(f"{self.path}: {why_unreadable(self.path, error)}") from error
-        with file:
-            if file.attrs.get("format") != FORMAT:
-                raise StoreError(
-                    f"{self.path}: is an HDF5 file, but not a feature store; make one with astrotl extract"
-                )
-            version = int(file.attrs["format_version"])
-            if version > FORMAT_VERSION:
-                raise StoreError(
-                    f"{self.path}: has the format version {version}, newer than this astrotl reads "
-                    f"({FORMAT_VERSION}); upgrade astrotl"
-                )
-            yield file
+        except (StoreError, MemoryError):
+            raise
+        except Exception as error:
+            # HDF5 has many ways of saying that what it finds makes no sense.
+            raise StoreError(f"{self.path}: {why_unusable(self.path, error)}") from error
+
+    def _check_format(self, file: h5py.File) -> None:
+        if file.attrs.get("format") != FORMAT:
+            raise StoreError(f"{self.path}: is an HDF5 file, but not a feature store; make one with astrotl extract")
+        version = int(file.attrs["format_version"])
+        if version > FORMAT_VERSION:
+            raise StoreError(
+                f"{self.path}: has the format version {version}, newer than this astrotl reads ({FORMAT_VERSION}); "
+                "upgrade astrotl"
+            )
+
+
+def _read(file: h5py.File, rows: slice | np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Read flags and features, and say which are not those that were written; in format 1 nobody knows.
+
+    The flags are read first: what a writer in another process finishes in between counts as not done.
+    """
+    flags, values = file["done"][rows], file["features"][rows]
+    if "crc32" not in file:
+        return flags, values, np.zeros(len(flags), dtype=bool)
+    return flags, values, (flags == DONE) & (checksums(values) != file["crc32"][rows])
+
+
+def numbered(rows: slice | npt.ArrayLike | None, count: int) -> np.ndarray:
+    """Give row numbers, however rows were asked for, and refuse those that are not there."""
+    if rows is None or isinstance(rows, slice):
+        return np.arange(count)[rows or slice(None)]
+    numbers = np.asarray(rows)
+    numbers = np.flatnonzero(numbers) if numbers.dtype.kind == "b" else numbers.astype(np.intp)
+    if len(numbers) and not 0 <= numbers.min() <= numbers.max() < count:
+        raise IndexError(f"rows: must be from 0 to {count - 1}, got {numbers.min()} to {numbers.max()}")
+    return numbers
 
 
 def compare(path: str, kept: Mapping[str, Any], given: Mapping[str, Any]) -> None:

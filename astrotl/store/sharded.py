@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,13 @@ from astropy.table import Table, vstack
 
 from astrotl._locks import locked
 from astrotl.errors import AstrotlWarning, StoreError
-from astrotl.store.hdf5 import FeatureStore
+from astrotl.store.hdf5 import FeatureStore, numbered
 from astrotl.store.manifest import Manifest, Shard, manifest_path
 
 __all__ = ["ShardedStore"]
+
+#: So many shards are mapped at a time, for a process may have no more than some 1,000 files open.
+_MAPPED = 256
 
 
 class ShardedStore(FeatureStore):
@@ -164,6 +167,16 @@ class ShardedStore(FeatureStore):
             os.unlink(self.path_of(number))
         os.unlink(manifest_path(self.path))
 
+    def damaged(self) -> np.ndarray:
+        """Read all features, and list the rows that are done and whose features are not those that were written."""
+        found = [self.shard(number).damaged() + self._starts[number] for number in self._there()]
+        return np.concatenate([np.empty(0, dtype=np.intp), *found])
+
+    def forget(self, rows: npt.ArrayLike) -> None:
+        """Count the blocks that hold these rows as missing, so that they are done again."""
+        for number, _, local in self._by_shard(numbered(rows, len(self))):
+            self.shard(number).forget(local)
+
     @contextmanager
     def lock(self, *, wait: bool = False) -> Iterator[None]:
         """Be the only one who has the shards written as long as this context lasts."""
@@ -172,11 +185,7 @@ class ShardedStore(FeatureStore):
 
     def features(self, rows: slice | npt.ArrayLike | None = None) -> np.ndarray:
         """Read the features of some rows, or of all; those not done are NaN."""
-        if rows is None or isinstance(rows, slice):
-            numbers = np.arange(len(self))[rows or slice(None)]
-        else:
-            numbers = np.asarray(rows)
-            numbers = np.flatnonzero(numbers) if numbers.dtype.kind == "b" else numbers.astype(np.intp)
+        numbers = numbered(rows, len(self))
         values = np.full((len(numbers), self.shape[1]), np.nan, dtype=np.float32)
         there = set(self._there())
         for number, where, local in self._by_shard(numbers):
@@ -186,15 +195,16 @@ class ShardedStore(FeatureStore):
 
     def mapped(self) -> Callable[[npt.ArrayLike], np.ndarray]:
         """Map the features into memory, each shard when it is first asked for; see `FeatureStore.mapped`."""
-        readers: dict[int, Callable[[npt.ArrayLike], np.ndarray]] = {}
+
+        @lru_cache(maxsize=_MAPPED)
+        def reader(number: int) -> Callable[[npt.ArrayLike], np.ndarray]:
+            return self.shard(number).mapped()
 
         def read(rows: npt.ArrayLike) -> np.ndarray:
             numbers = np.asarray(rows, dtype=np.intp)
             values = np.empty((len(numbers), self.shape[1]), dtype=np.float32)
             for number, where, local in self._by_shard(numbers):
-                if number not in readers:
-                    readers[number] = self.shard(number).mapped()
-                values[where] = readers[number](local)
+                values[where] = reader(number)(local)
             return values
 
         return read
@@ -220,8 +230,6 @@ class ShardedStore(FeatureStore):
 
     def _by_shard(self, rows: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
         """Give of each shard that holds some of these rows its number, the places of these, and their own rows."""
-        if len(rows) and not 0 <= rows.min() <= rows.max() < len(self):
-            raise IndexError(f"rows: {self.path} has the rows 0 to {len(self) - 1}")
         of = np.searchsorted(self._starts, rows, side="right") - 1
         order = np.argsort(of, kind="stable")
         numbers, starts = np.unique(of[order], return_index=True)

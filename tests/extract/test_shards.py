@@ -10,6 +10,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -154,6 +155,31 @@ def test_repair_goes_on_with_a_store_of_one_file(source, whole, tmp_path):
     other.write(np.arange(8), whole[:8])
     assert repair_features(tmp_path / "part.h5", source) == {}
     assert FeatureStore(tmp_path / "part.h5").features().tobytes() == whole.tobytes()
+
+
+def test_repair_does_again_the_blocks_that_have_changed_and_no_others(source, whole, survey):
+    with h5py.File(survey.path_of(1), "r+") as file:
+        file["features"][[2, 9]] += 1
+    store = open_store(survey.path)
+    assert store.damaged().tolist() == [18, 25]
+    with pytest.raises(StoreError, match=r"shard-00001.h5: is damaged: the features of 2 rows"):
+        store.features()
+    read = []
+
+    class Read(ArraySource):
+        def read(self):
+            read.extend(self.ids.tolist())
+            return super().read()
+
+        def _take(self, rows):
+            part = super()._take(rows)
+            part.__class__ = Read
+            return part
+
+    problems = repair_features(survey.path, Read(source.read().data))
+    assert problems == {"rows": "the features of 2 rows were not those that were written"}
+    assert read == ["16", "17", "18", "19", "24", "25", "26", "27"]
+    assert store.features().tobytes() == whole.tobytes()
 
 
 def test_unreadable_images_are_listed_with_their_rows_in_the_whole(tmp_path):

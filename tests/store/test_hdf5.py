@@ -12,6 +12,7 @@ import pytest
 
 from astrotl import FeatureStore
 from astrotl.errors import StoreError, StoreMismatchError
+from astrotl.store._sealing import seal
 
 MADE = {"source": {"kind": "files", "size": [64, 64]}, "steps": [{"step": "stretch"}], "extractor": {"class": "a:B"}}
 IDS = [f"galaxy {number}" for number in range(10)]
@@ -54,9 +55,14 @@ def test_mapped_rows_are_those_of_the_file(tmp_path):
 def test_a_store_that_was_packed_by_another_program_is_still_mapped(store):
     values = np.arange(30, dtype=np.float32).reshape(10, 3)
     store.write(np.arange(10), values)
-    with h5py.File(store.path, "r+") as file:
-        del file["features"]
-        file.create_dataset("features", data=values, chunks=(4, 3), compression="gzip")
+    packed = f"{store.path}.packed"
+    with h5py.File(store.path) as file, h5py.File(packed, "w") as other:
+        other.attrs.update(file.attrs)
+        for name in file:
+            if name != "features":
+                file.copy(name, other)
+        other.create_dataset("features", data=values, chunks=(4, 3), compression="gzip")
+    os.replace(packed, store.path)
     np.testing.assert_array_equal(FeatureStore(store.path).mapped()([9, 0]), values[[9, 0]])
 
 
@@ -152,7 +158,8 @@ def test_other_objects_are_refused(store):
 
 def test_a_newer_format_is_refused_with_advice(store):
     with h5py.File(store.path, "r+") as file:
-        file.attrs["format_version"] = 2
+        file.attrs["format_version"] += 1
+    seal(store.path)
     with pytest.raises(StoreError, match="upgrade astrotl"):
         FeatureStore(store.path)
 
@@ -196,9 +203,8 @@ def test_writing_changes_no_bookkeeping_of_the_file(store):
     assert len(before) == len(after)
     changed = np.flatnonzero(np.frombuffer(before, "u1") != np.frombuffer(after, "u1"))
     with h5py.File(store.path) as file:
-        spans = [(file[name].id.get_offset(), file[name].id.get_storage_size()) for name in ("done", "failures")]
-        chunks = file["features"].id
-        spans += [(info.byte_offset, info.size) for info in map(chunks.get_chunk_info, range(chunks.get_num_chunks()))]
+        names = ("done", "failures", "crc32", "features")
+        spans = [(file[name].id.get_offset(), file[name].id.get_storage_size()) for name in names]
     inside = np.zeros(len(after), dtype=bool)
     for start, length in spans:
         inside[start : start + length] = True
@@ -206,10 +212,11 @@ def test_writing_changes_no_bookkeeping_of_the_file(store):
     assert inside[changed].all()
 
 
-def test_format_1_is_read_for_ever(tmp_path):
-    """This file was written by the first release and is never made again."""
-    shutil.copy(Path(__file__).parents[1] / "data" / "store-format-1.h5", tmp_path)
-    store = FeatureStore(tmp_path / "store-format-1.h5")
+@pytest.mark.parametrize("version", [1, 2])
+def test_every_format_is_read_for_ever(tmp_path, version):
+    """These files were written when the formats were new and are never made again."""
+    shutil.copy(Path(__file__).parents[1] / "data" / f"store-format-{version}.h5", tmp_path)
+    store = FeatureStore(tmp_path / f"store-format-{version}.h5")
     assert store.shape == (5, 3)
     assert store.ids.tolist() == ["a", "b", "c", "d", "é"]
     np.testing.assert_array_equal(store.features([0, 4]), [[0, 1, 2], [12, 13, 14]])
@@ -217,6 +224,9 @@ def test_format_1_is_read_for_ever(tmp_path):
     assert store.missing().tolist() == [2, 3]
     assert store.positions[0].tolist() == [150.0, 2.0]
     assert json.loads(json.dumps(store.provenance))["source"]["kind"] == "arrays"
+    assert store.damaged().tolist() == []
+    store.write([3], [[9, 10, 11]])
+    np.testing.assert_array_equal(FeatureStore(store.path).features([3]), [[9, 10, 11]])
 
 
 def test_a_thread_may_read_while_another_one_writes(tmp_path):
@@ -233,3 +243,46 @@ def test_a_thread_may_read_while_another_one_writes(tmp_path):
             store.write(np.arange(first, first + 100), np.ones((100, 8)))
         reading.result(30)
     assert seen == sorted(seen)
+
+
+def test_no_flipped_bit_makes_another_feature_or_id(tmp_path):
+    """Wherever it is in the file, it is harmless or found out, and never ends the process."""
+    values = np.random.default_rng(1).normal(size=(10, 3)).astype(np.float32)
+    store = FeatureStore.open_or_create(tmp_path / "f.h5", IDS, 3, MADE, block=4, positions=np.ones((10, 2)))
+    store.write(np.arange(10), values)
+    whole = np.frombuffer(Path(store.path).read_bytes(), dtype=np.uint8)
+    random = np.random.default_rng(2)
+    found_out = 0
+    for place in range(0, len(whole), 9):
+        flipped = whole.copy()
+        flipped[place] ^= 1 << random.integers(8)
+        flipped.tofile(store.path)
+        try:
+            again = FeatureStore(store.path)
+            rows = again.done()
+            np.testing.assert_array_equal(again.features(rows), values[rows])
+            assert again.ids.tolist() == IDS
+            np.testing.assert_array_equal(again.positions, 1)
+        except StoreError:
+            found_out += 1
+    assert found_out > 500
+
+
+@pytest.mark.parametrize("left", [0, 100, 511, 2000, -1])
+def test_a_file_that_is_cut_short_is_said(store, left):
+    whole = Path(store.path).read_bytes()
+    Path(store.path).write_bytes(whole[:left])
+    with pytest.raises(StoreError, match=r"is damaged and cannot be used|is not a feature store"):
+        FeatureStore(store.path)
+
+
+def test_damaged_rows_are_named_with_the_command_that_makes_them_again(store):
+    store.write(np.arange(10), np.ones((10, 3)))
+    with h5py.File(store.path, "r+") as file:
+        file["features"][[2, 7], 1] = 1.5
+    assert store.damaged().tolist() == [2, 7]
+    assert store.features([0, 1, 3]).sum() == 9
+    with pytest.raises(StoreError, match=r"features of 1 rows are not .* row 7; make them again with: astrotl repair"):
+        store.features([8, 7])
+    store.forget([2, 3])
+    assert store.missing().tolist() == [0, 1, 2, 3]
