@@ -40,7 +40,7 @@ _HOMES = {
     "open_store": "astrotl.store",
     "prepare_images": "astrotl.prepare",
 }
-_ROOMS = ("errors", "plots", "preprocess", "simulate", "sources", "tables")
+_ROOMS = ("errors", "plots", "preprocess", "report", "simulate", "sources", "tables")
 
 __all__ = [
     "AnnoyIndex",

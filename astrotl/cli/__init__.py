@@ -18,6 +18,7 @@ from astrotl.cli.learn import compare, probe
 from astrotl.cli.map import feature_map
 from astrotl.cli.plugin import plugin
 from astrotl.cli.repair import repair
+from astrotl.cli.report import report
 from astrotl.cli.run import run
 from astrotl.cli.show import extractors, info, plugins, tasks
 from astrotl.cli.training import finetune, predict
@@ -43,7 +44,7 @@ def cli() -> None:
 
 for command in (
     *(demo, extract, repair, index, run, probe, compare, finetune, predict, detect, feature_map, explain, explore),
-    *(hats, info, tasks, extractors, plugins, plugin),
+    *(report, hats, info, tasks, extractors, plugins, plugin),
 ):
     cli.add_command(command)
 

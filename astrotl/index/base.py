@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from abc import ABC, abstractmethod
 from functools import cached_property
@@ -45,6 +46,9 @@ class Index(ABC):
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def _repr_html_(self) -> str:
+        return str(importlib.import_module("astrotl.report.notebook").index_html(self))
 
     @property
     def rows(self) -> np.ndarray:

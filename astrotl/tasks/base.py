@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib import metadata
 from typing import Any, ClassVar, final
 
@@ -47,6 +49,10 @@ class Column:
 
 
 _KINDS = {"str": "U", "int": "iu", "float": "f", "bool": "b"}
+
+
+def _in_notebook(table: Table, index: Index) -> str:
+    return str(importlib.import_module("astrotl.report.notebook").table_html(table, index.store))
 
 
 class Task(ABC):
@@ -113,6 +119,9 @@ class Task(ABC):
             raise
         self._check(table)
         table.meta["astrotl"] = {**self._origin(index), **table.meta.get("astrotl", {})}
+        if "id" in table.colnames:
+            # A notebook shows it with pictures; nothing is read, or even imported, unless one does.
+            table._repr_html_ = partial(_in_notebook, table, index)
         return table
 
     @final

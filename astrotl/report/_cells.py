@@ -1,0 +1,57 @@
+"""The cells of a table: what they say, and what they are sorted by."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from astropy.table import Table
+
+__all__ = ["Column", "columns_of"]
+
+#: Fractions are shown with so many digits, unless the column says how it is to be shown.
+_DIGITS = ".4g"
+#: Degrees are shown to a third of an arcsecond.
+_DEGREES = ".4f"
+
+
+class Column(NamedTuple):
+    """A column as people see it: its cells as text, and as numbers where they are numbers, NaN where unknown."""
+
+    name: str
+    unit: str
+    about: str
+    texts: list[str]
+    values: np.ndarray | None
+
+    @property
+    def heading(self) -> str:
+        return f"{self.name} [{self.unit}]" if self.unit else self.name
+
+
+def columns_of(table: Table) -> list[Column]:
+    """Read a table's columns."""
+    return [_column(table, name) for name in table.colnames]
+
+
+def _column(table: Table, name: str) -> Column:
+    given = table[name]
+    info = getattr(given, "info", None)
+    unit = str(getattr(given, "unit", None) or "")
+    about = str(getattr(info, "description", None) or "")
+    values = _numbers(given)
+    if values is not None and getattr(info, "format", None) is None and np.asarray(given).dtype.kind == "f":
+        digits = _DEGREES if unit == "deg" else _DIGITS
+        return Column(name, unit, about, ["" if np.isnan(value) else f"{value:{digits}}" for value in values], values)
+    lines = table[[name]].pformat(max_lines=-1, max_width=-1, show_name=False, show_unit=False, align="<")
+    masked = np.broadcast_to(getattr(given, "mask", False), (len(table),)) if getattr(given, "ndim", 1) == 1 else ()
+    hidden = list(masked) or [False] * len(table)
+    texts = ["" if gone else line.rstrip() for line, gone in zip(lines, hidden, strict=True)]
+    return Column(name, unit, about, texts, values)
+
+
+def _numbers(column: object) -> np.ndarray | None:
+    dtype = getattr(column, "dtype", None)
+    if dtype is None or dtype.kind not in "fiu" or getattr(column, "ndim", 1) != 1:
+        return None
+    return np.ma.filled(np.ma.asarray(np.ma.asarray(column), dtype=np.float64), np.nan)
