@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -130,9 +129,6 @@ class FeatureStore:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.path}: {self.shape[0]} objects, {self.shape[1]} features>"
-
-    def _repr_html_(self) -> str:
-        return str(importlib.import_module("astrotl.report.notebook").store_html(self))
 
     def _repr_html_(self) -> str:
         return str(importlib.import_module("astrotl.report.notebook").store_html(self))
