@@ -142,11 +142,11 @@ def opened(chromium):
         page.wait_for_selector("body[data-ready]")
         return page
 
-    open_page.failed, open_page.asked = failed, asked
     yield open_page
     for context in contexts:
         context.close()
-    assert failed == []
+    # A test may end the server before the page.
+    assert [text for text in failed if "ERR_CONNECTION_REFUSED" not in text] == []
     assert [url for url in asked if not url.startswith(("http://127.0.0.1:", "blob:http://127.0.0.1:", "data:"))] == []
 
 
