@@ -24,17 +24,19 @@ if TYPE_CHECKING:
 @click.option(
     "--shard", type=click.IntRange(1), metavar="N", help="Write a folder of files, of at most N objects each."
 )
+@click.option("--healpix", type=int, metavar="ORDER", help="No such file holds objects of two HEALPix pixels.")
 @cluster_options
 @click.option("--block", type=click.IntRange(1), default=64, show_default=True, help="Images that are read at once.")
 @click.option("--overwrite", is_flag=True, help="Start anew if the store exists.")
 @shared_options
 def extract(
-    images: Callable[[], ImageSource],
+    images: Callable[..., ImageSource],
     output: str,
     extractor: str,
     settings: tuple[str, ...],
     steps: tuple[str, ...],
     shard: int | None,
+    healpix: int | None,
     scheduler: str | None,
     workers: int | None,
     block: int,
@@ -75,7 +77,7 @@ def extract(
     from astrotl.preprocess import make_step
 
     plan = [make_step(*parse_call(step)) for step in steps] or None
-    source = images()
+    source = images() if healpix is None else images(healpix=healpix)
     made = make_extractor(extractor, parse_settings(settings))
     started = time.perf_counter()
     with at_work(scheduler, workers) as where:

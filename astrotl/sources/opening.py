@@ -32,6 +32,7 @@ def open_source(
     size: int | str | None = None,
     id_column: str | None = None,
     stack: str | None = None,
+    healpix: int | None = None,
 ) -> ImageSource:
     """Open images, whatever they are kept in.
 
@@ -55,6 +56,9 @@ def open_source(
         `~astrotl.sources.EpochSource`. The pattern says which part of a path is what,
         ``"epochs/{object}/{epoch}.fits"``; of two stars the first one is the object. Without a pattern, folders are
         objects and files are dates. A table of the images has the columns object, epoch and file.
+    healpix : int, optional
+        Order the catalogue's objects by the HEALPix pixels of this order, so that no file of a sharded store holds
+        objects of two: see `~astrotl.sources.SkySource.by_healpix`.
 
     Examples
     --------
@@ -70,6 +74,8 @@ def open_source(
         "size": size,
         "id_column": id_column,
     }
+    if healpix is not None:
+        origin["healpix"] = healpix
     if stack is not None:
         origin["stack"] = stack
         if catalog is not None:
@@ -82,7 +88,9 @@ def open_source(
     else:
         found = find_files(inputs)
     if catalog is not None:
-        source: ImageSource = _open_sky(found, os.fspath(catalog), names, size, id_column)
+        source: ImageSource = _open_sky(found, os.fspath(catalog), names, size, id_column, healpix)
+    elif healpix is not None:
+        raise ValueError("healpix: goes with a catalogue of positions")
     elif stack is not None:
         source = open_epochs(inputs, found, bands=names, size=_pixels(size), stack=stack)
     elif isinstance(found, dict):
@@ -122,10 +130,17 @@ def parse_inputs(texts: Sequence[str]) -> list[str] | dict[str, str]:
 
 
 def _open_sky(
-    found: Any, catalog: str, bands: tuple[str, ...] | None, size: int | str | None, id_column: str | None
+    found: Any,
+    catalog: str,
+    bands: tuple[str, ...] | None,
+    size: int | str | None,
+    id_column: str | None,
+    healpix: int | None,
 ) -> ImageSource:
     pixels = 64 if size is None else size
     if os.path.isdir(catalog):
+        if healpix is not None:
+            raise ValueError(f"healpix: {catalog} is a HATS catalogue, which has pixels of its own")
         return HatsSource(found, catalog, size=pixels, bands=bands, id_column=id_column)
     table = tables.read_table(catalog)
     positions = tables.find_positions(table, catalog)
@@ -135,7 +150,8 @@ def _open_sky(
             f"it has {', '.join(table.colnames)}"
         )
     ids = tables.find_ids(table, catalog, id_column)
-    return SkySource(found, positions, size=pixels, ids=ids, bands=bands)
+    source = SkySource(found, positions, size=pixels, ids=ids, bands=bands)
+    return source if healpix is None else source.by_healpix(healpix)
 
 
 def _pixels(size: int | str | None) -> int | None:

@@ -13,13 +13,14 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
+from astrotl._optional import missing_dependency
 from astrotl.errors import ImageError
 from astrotl.images import ImageBatch
 from astrotl.sources._cutting import Grids
 from astrotl.sources._held import Held
 from astrotl.sources._mosaics import Chip, read_chips, unit_vectors
 from astrotl.sources._pixels import OpenPlanes
-from astrotl.sources.base import ImageSource, pick_channels, unique_ids
+from astrotl.sources.base import ImageSource, Part, pick_channels, unique_ids
 
 __all__ = ["SkySource"]
 
@@ -68,13 +69,39 @@ class SkySource(ImageSource):
         self.channels = tuple(chips)
         self._chips, self._size = chips, size
         self._lon, self._lat = lon, lat
+        self._healpix: tuple[int, np.ndarray] | None = None
         self.ids = unique_ids(ids)
         if len(self.ids) != len(lon):
             raise ValueError(f"ids: expected {len(lon)} of them, got {len(self.ids)}")
 
+    def by_healpix(self, order: int) -> SkySource:
+        """Order the objects by HEALPix pixels, each of which becomes one of the `parts`; it needs the extra ``hats``.
+
+        Parameters
+        ----------
+        order : int
+            The order of the pixels, from 0 to 13: there are ``12 * 4**order`` of them on the sky.
+        """
+        if not 0 <= order <= 13:
+            raise ValueError(f"healpix: must be an order from 0 to 13, got {order}")
+        pixels = _healpix_pixels(self._lon, self._lat, order)
+        rows = np.argsort(pixels, kind="stable")
+        ordered = self._take(rows)
+        ordered._healpix = order, pixels[rows]
+        return ordered
+
+    def parts(self) -> Sequence[Part]:
+        if self._healpix is None:
+            return super().parts()
+        order, pixels = self._healpix
+        starts = np.flatnonzero(np.diff(pixels, prepend=-1)).tolist()
+        ends = [*starts[1:], len(self)]
+        return [Part(slice(a, b), (order, int(pixels[a]))) for a, b in zip(starts, ends, strict=True)]
+
     def _take(self, rows: slice | np.ndarray) -> SkySource:
         part = object.__new__(SkySource)
-        part.__dict__.update(self.__dict__, ids=self.ids[rows], _lon=self._lon[rows], _lat=self._lat[rows])
+        taken = {"ids": self.ids[rows], "_lon": self._lon[rows], "_lat": self._lat[rows], "_healpix": None}
+        part.__dict__.update(self.__dict__, **taken)
         vectors = unit_vectors(part._lon, part._lat)
         part._chips = {
             band: [chip for chip in chips if chip.near(vectors).any()] for band, chips in self._chips.items()
@@ -199,3 +226,13 @@ def _size_in_pixels(size: int | str | u.Quantity, chips: list[Chip]) -> int:
     if pixels < 2:
         raise ValueError(f"size: {size} is {pixels} px; at least 2 are needed")
     return pixels
+
+
+def _healpix_pixels(lon: np.ndarray, lat: np.ndarray, order: int) -> np.ndarray:
+    try:
+        # hats: the package of the catalogues that use these pixels, whose numbers must be the same.
+        from hats.pixel_math import compute_spatial_index
+    except ModuleNotFoundError as error:
+        raise missing_dependency(error, "healpix") from error
+    finest = 29
+    return np.asarray(compute_spatial_index(lon, lat), dtype=np.int64) >> (2 * (finest - order))

@@ -9,6 +9,7 @@ from astropy.io import fits
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from astrotl import open_source, simulate
 from astrotl.errors import ImageError
 from astrotl.sources import SkySource
 
@@ -316,3 +317,40 @@ def test_ids_one_a_position(mosaic, sky, noise, positions):
     with pytest.raises(ValueError, match=r"^ids: expected 1 of them, got 2"):
         SkySource([path], positions(150, 2), ids=["a", "b"])
     assert len(SkySource([path], SkyCoord(150, 2, unit="deg"))) == 1
+
+
+def test_objects_are_ordered_by_healpix_pixels_which_are_its_parts(tmp_path):
+    pytest.importorskip("hats", reason="needs the extra hats")
+    from hats.pixel_math.healpix_shim import radec2pix
+
+    simulate.survey(tmp_path / "sky", objects=100, seed=1)
+    inputs, catalog = {"r": tmp_path / "sky" / "*-r.fits"}, tmp_path / "sky" / "catalogue.ecsv"
+    plain = open_source(inputs, catalog=catalog, size=16)
+    source = open_source(inputs, catalog=catalog, size=16, healpix=12)
+    assert sorted(source.ids) == sorted(plain.ids)
+    table = source.table()
+    pixels = radec2pix(12, np.asarray(table["ra"]), np.asarray(table["dec"]))
+    parts = source.parts()
+    assert len(parts) > 3
+    assert sum(part.rows.stop - part.rows.start for part in parts) == 100
+    for part in parts:
+        assert part.healpix == (12, int(pixels[part.rows][0]))
+        assert np.ptp(pixels[part.rows]) == 0
+    assert len({part.healpix for part in parts}) == len(parts)
+    assert [part.rows for part in source[:7].parts()] == [slice(0, 7)]
+    again = open_source(**source.origin)
+    assert again.ids.tolist() == source.ids.tolist()
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"healpix": 14}, "healpix: must be an order from 0 to 13, got 14"),
+        ({"catalog": None}, "healpix: goes with a cat"),
+    ],
+)
+def test_a_healpix_order_that_makes_no_sense_is_refused(tmp_path, asked, said):
+    simulate.survey(tmp_path / "sky", objects=10, seed=1)
+    how = {"catalog": tmp_path / "sky" / "catalogue.ecsv", "size": 16, "healpix": 5} | asked
+    with pytest.raises(ValueError, match=said):
+        open_source({"r": tmp_path / "sky" / "*-r.fits"}, **how)
