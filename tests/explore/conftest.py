@@ -29,10 +29,11 @@ HOSTILE = (
 def survey(tmp_path_factory):
     """240 galaxies with features, positions, images and the truth, three of them with ids that would do harm."""
     folder = tmp_path_factory.mktemp("survey")
-    batch, truth = simulate.stamps(240, size=32, seed=5)
+    batch, truth = simulate.stamps(240, size=48, seed=5)
     ids = [*HOSTILE, *batch.ids[3:]]
     truth["id"] = ids
-    source = ArraySource(batch.data, ids=ids, channels=batch.channels)
+    # The reddest band first, as it is to be seen.
+    source = ArraySource(batch.data[:, ::-1], ids=ids, channels=batch.channels[::-1])
     made = extract_features(source, "profiles", folder / "made.h5")
     positions = np.column_stack([150 + np.arange(240) / 3600, np.full(240, 2.0)])
     store = FeatureStore.open_or_create(

@@ -34,7 +34,7 @@ def test_a_softer_stretch_lifts_what_is_faint(pictures):
 
 
 def test_bands_are_chosen_for_each_colour(survey, pictures):
-    g, r, i = survey.source.channels
+    i, r, g = survey.source.channels
     one = pixels(pictures.bands(7, Look(bands=(i, g, g)), 64)[0])
     assert (one[..., 1] == one[..., 2]).all()
     assert (one[..., 0] != one[..., 1]).any()

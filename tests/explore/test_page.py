@@ -20,7 +20,7 @@ SHOTS = os.environ.get("ASTROTL_SCREENSHOTS")
 def shoot(page, name):
     if SHOTS:
         page.wait_for_timeout(700)
-        page.screenshot(path=Path(SHOTS) / f"{name}.png")
+        page.screenshot(path=Path(SHOTS) / f"explore_{name}.jpg", type="jpeg", quality=85)
 
 
 def focussed(page):
@@ -84,7 +84,7 @@ def test_twenty_thousand_objects_are_there_in_three_seconds(tmp_path, opened):
 def test_thumbnails_are_pictures_of_the_objects(page):
     page.wait_for_function("() => document.querySelectorAll('.tile img[src^=blob]').length > 5")
     sizes = page.evaluate("[...document.querySelectorAll('.tile img[src]')].map((img) => img.naturalWidth)")
-    assert set(sizes) == {32}
+    assert set(sizes) == {48}
 
 
 def test_a_key_labels_and_the_label_is_on_the_disk_before_the_page_goes_on(page, copied, labels_in):
@@ -214,6 +214,9 @@ def test_the_stretch_changes_every_picture(page):
         arg=address,
     )
     assert page.evaluate(seen) > 1.1 * before
+    page.select_option("#bands select >> nth=0", "g")
+    chosen = page.evaluate("[...document.querySelectorAll('#bands select')].map((select) => select.value)")
+    assert chosen == ["g", "r", "g"]
     shoot(page, "stretch")
 
 

@@ -13,7 +13,10 @@ export function startObject() {
     // Who runs through the gallery by the arrow keys does not wait for each object on the way.
     timer = setTimeout(() => state.focus !== shown && draw(), 40);
   });
-  on("look", () => shown >= 0 && drawPictures(shown));
+  on("look", () => {
+    for (const img of pane.querySelectorAll(".near img")) show(img, Number(img.dataset.row));
+    if (shown >= 0) drawPictures(shown);
+  });
   on("labels", markLabel);
   on("asking", markLabel);
   pane.append(make("p", { class: "note", text: "Click an object, or press an arrow key." }));

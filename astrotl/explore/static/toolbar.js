@@ -133,16 +133,23 @@ function startLook() {
   let timer = 0;
   const change = () => {
     tellNumbers();
-    const chosen = selects.map((select) => select.value);
-    // One band that is chosen alone is drawn in grey.
-    const named = chosen.filter(Boolean);
-    const use = named.length === 3 ? chosen : named.length ? named.slice(0, 1) : [];
-    state.look = { softening: Number((10 ** softening.value).toPrecision(3)), high: Number(high.value), bands: use };
+    const bands = selects.map((select) => select.value).filter(Boolean);
+    state.look = { softening: Number((10 ** softening.value).toPrecision(3)), high: Number(high.value), bands };
     clearTimeout(timer);
     timer = setTimeout(() => tell("look"), 120);
   };
   for (const input of [softening, high]) input.addEventListener("input", change);
-  for (const select of selects) select.addEventListener("change", change);
+  // Either all three colours have a band, or all are found by themselves.
+  const last = state.told.bands.length - 1;
+  for (const select of selects) {
+    select.addEventListener("change", () => {
+      selects.forEach((other, i) => {
+        if (!select.value) other.value = "";
+        else other.value ||= state.told.bands[Math.round((i * last) / 2)];
+      });
+      change();
+    });
+  }
   size.addEventListener("input", tellNumbers);
   byId("look-reset").addEventListener("click", () => {
     state.look = { ...state.told.look };
