@@ -8,11 +8,12 @@ from __future__ import annotations
 import contextlib
 import doctest
 import re
-import shutil
 import sys
 import tempfile
 import warnings
 from pathlib import Path
+
+from PIL import Image
 
 DOCS = Path(__file__).resolve().parent
 _SAVED = re.compile(r'^ *(?:>>>|\.\.\.) .*savefig\("([^"]+\.png)"\)')
@@ -33,7 +34,9 @@ def draw(page: Path) -> None:
             if found := _SAVED.match(line):
                 saved = found[1]
             elif saved is not None and (shown := _SHOWN.match(line)):
-                shutil.copy(saved, DOCS / "_static" / shown[1])
+                # Stamps are mostly noise, which weighs a lot in all its colours; those of few pixels must not be lost.
+                figure = Image.open(saved).convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE)
+                figure.save(DOCS / "_static" / shown[1], optimize=True)
                 saved = None
 
 

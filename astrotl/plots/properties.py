@@ -12,7 +12,20 @@ from matplotlib.figure import Figure
 from astrotl.labels import numbers, truths
 from astrotl.learn.scoring import labelled
 from astrotl.measures import bias, bootstrap, coverage, explained, scatter, within
-from astrotl.plots._style import BLUE, COLUMN, ORANGE, PAGE, PAPER, QUIET, RED, SMALL, panel, sheet, styled, with_unit
+from astrotl.plots._style import (
+    BLUE,
+    COLUMN,
+    ORANGE,
+    PAGE,
+    QUIET,
+    RED,
+    SMALL,
+    SMALLEST,
+    panel,
+    sheet,
+    styled,
+    with_unit,
+)
 from astrotl.sources import ImageSource
 
 __all__ = ["estimated", "properties"]
@@ -152,10 +165,8 @@ def _draw(found: _Estimates, above: Axes) -> Axes:
     above.tick_params(labelbottom=False)
     largest = max(1.1 * float(np.abs(residual).max()), 0.66 if found.dex else 0.0) or 1.0
     below.set(ylim=(-largest, largest), ylabel="residual", xlabel=f"{with_unit(found.name, found.unit)}, true")
-    above.text(
-        0.04, 0.96, _caption(found), transform=above.transAxes, va="top", fontsize=SMALL, linespacing=1.35, zorder=6,
-        bbox={"facecolor": PAPER, "alpha": 0.75, "linewidth": 0, "pad": 1},
-    )  # fmt: skip
+    # Above the panel, where it hides no object.
+    above.set_title(_caption(found), fontsize=SMALLEST, linespacing=1.35)
     if not found.inside.all():
         label = f"{np.sum(~found.inside):,} outside the reference sample"
         above.text(0.97, 0.03, label, transform=above.transAxes, ha="right", fontsize=SMALL, color=RED)
@@ -189,14 +200,13 @@ def _draw_slices(ax: Axes, true: np.ndarray, residual: np.ndarray) -> None:
 def _caption(found: _Estimates) -> str:
     true, value = found.true, found.value
     lines = [
-        f"{len(true):,} objects",
-        f"bias {bias(true, value):+.3g}",
-        f"scatter {bootstrap(scatter, true, value)}",
-        f"R² {bootstrap(explained, true, value)}",
+        [f"{len(true):,} objects"],
+        [f"bias {bias(true, value):+.3g}", f"scatter {bootstrap(scatter, true, value)}"],
+        [f"R² {bootstrap(explained, true, value)}"],
     ]
     if found.dex:
         near, nearer = (100 * within(true, value, limit) for limit in (1, 0.5))
-        lines.append(f"{nearer:.1f} % within 0.5, {near:.1f} % within 1")
+        lines[0] += [f"{nearer:.1f} % within 0.5", f"{near:.1f} % within 1"]
     if found.low is not None and found.high is not None:
-        lines.append(f"68 % intervals hold {100 * coverage(true, found.low, found.high):.1f} %")
-    return "\n".join(lines)
+        lines[2].append(f"68 % intervals hold {100 * coverage(true, found.low, found.high):.1f} %")
+    return "\n".join(", ".join(line) for line in lines)
