@@ -152,7 +152,8 @@ class FeatureStore:
             reasons = {int(row) - 1: text.decode(errors="replace") for row, text in file["failures"][:] if row}
         rows = np.flatnonzero(flags == FAILED)
         why = [reasons.get(int(row), "not kept: too many failed") for row in rows]
-        return Table({"row": rows, "id": self.ids[rows], "reason": np.array(why, dtype=np.str_)})
+        ids = self.ids[rows] if len(rows) else np.empty(0, dtype=np.str_)
+        return Table({"row": rows, "id": ids, "reason": np.array(why, dtype=np.str_)})
 
     def write(self, rows: npt.ArrayLike, features: npt.ArrayLike, failed: Mapping[int, str] | None = None) -> None:
         """Write features of some rows, and the reasons for the rows that have none.

@@ -146,7 +146,8 @@ class ShardedStore(FeatureStore):
         """List the objects that could not be read: ``row``, ``id`` and ``reason``."""
         tables = []
         for number in self._there():
-            table = self.shard(number).failed()
+            self.shard(number)
+            table = FeatureStore(self.path_of(number)).failed()
             table["row"] += self._starts[number]
             tables.append(table)
         if not tables:

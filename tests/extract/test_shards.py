@@ -256,7 +256,8 @@ def test_nothing_is_held_of_all_objects_and_no_shard_holds_rows_of_two_parts(tmp
     assert store.objects([99, 0, 30])["id"].tolist() == ["drawn-000099", "drawn-000000", "drawn-000030"]
     assert store.row_of("drawn-000077") == 77
     assert "drawn-000100" not in store
-    assert "ids" not in vars(store)
+    assert not {"ids", "_objects"} & set(vars(store))
+    assert all("_objects" not in vars(shard) for shard in store._known.values())
     with pytest.raises(ValueError, match=r"'drawn-0000777' is not an id of .*did you mean"):
         store.row_of("drawn-0000777")
 
@@ -278,7 +279,8 @@ def test_the_caller_killed_while_its_workers_write_the_same_call_does_the_rest(s
     np.save(tmp_path / "stack.npy", images)
     stack, path = tmp_path / "stack.npy", tmp_path / "survey"
     (tmp_path / "extracting.py").write_text(_SCRIPT)
-    with subprocess.Popen([sys.executable, tmp_path / "extracting.py", stack, path]) as child:
+    command = [sys.executable, tmp_path / "extracting.py", stack, path]
+    with subprocess.Popen(command, start_new_session=True) as child:
         until = time.monotonic() + 60
         while not (path / "shard-00002.h5").exists() and time.monotonic() < until:
             time.sleep(0.001)
@@ -290,3 +292,5 @@ def test_the_caller_killed_while_its_workers_write_the_same_call_does_the_rest(s
     alone = extract_features(open_source(stack), "profiles", tmp_path / "alone.h5", block=4)
     assert store.features().tobytes() == alone.features().tobytes()
     assert not list(path.glob("*.part"))
+    # The workers of a caller that was killed would wait for ever.
+    os.killpg(child.pid, signal.SIGKILL)
