@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from importlib import metadata
 
 import numpy as np
+import numpy.typing as npt
 from astropy.table import Table
 
 from astrotl._optional import missing_dependency
@@ -31,6 +32,7 @@ def project(
     labels: Table | None = None,
     column: str | None = None,
     id_column: str | None = None,
+    rows: npt.ArrayLike | None = None,
     seed: int = 0,
 ) -> Table:
     """Give each object of a store a place on a map.
@@ -50,6 +52,8 @@ def project(
         The column of the labels to keep with the places.
     id_column : str, optional
         The labels' column of ids, if it cannot be found.
+    rows : array_like of int, optional
+        The rows of the store to place, such as a sample of a large one; all if not given.
     seed : int, optional
         The same seed gives the same map.
 
@@ -73,7 +77,7 @@ def project(
     if (labels is None) != (column is None):
         raise ValueError("column: goes with labels, and labels with the column to keep")
     known = None if labels is None or column is None else find_column(align(labels, store, id_column), column)
-    rows = store.done()
+    rows = store.done() if rows is None else np.intersect1d(store.done(), np.asarray(rows, dtype=np.intp))
     if len(rows) < 3:
         raise ValueError(f"store: {len(rows)} objects of {store.path} have features, too few for a map")
     vectors = store.features(rows)
@@ -81,7 +85,7 @@ def project(
     vectors /= np.where(lengths == 0, 1, lengths)
     points, shares = _main_directions(vectors, 2 if method == "pca" else _DIRECTIONS, seed)
     places = points if method == "pca" else _umap(points, seed)
-    table = Table({"id": store.ids[rows], "x": places[:, 0], "y": places[:, 1]})
+    table = Table({"id": store.objects(rows)["id"], "x": places[:, 0], "y": places[:, 1]})
     if known is not None:
         table["label"] = known[rows]
     table.meta["astrotl"] = {

@@ -120,9 +120,9 @@ def styled(function: Callable[P, R]) -> Callable[P, R]:
 class Sheet(Figure):
     """A figure that no pyplot knows of, and that a notebook shows all the same."""
 
-    # What is only made when it is drawn, such as ticks, asks for the style again.
+    # What is only made when it is drawn, such as ticks, and how letters are written, asks for the style again.
+    draw = styled(Figure.draw)
     savefig = styled(Figure.savefig)
-    draw_without_rendering = styled(Figure.draw_without_rendering)
 
     def _repr_png_(self) -> bytes:
         file = io.BytesIO()

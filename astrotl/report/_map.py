@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from astropy.table import Table
@@ -11,8 +11,6 @@ from astrotl.report._markup import Markup, join, tag
 
 __all__ = ["draw_map"]
 
-#: More of them would only make the page heavy.
-_MOST_BEHIND = 3000
 _SIDE = 1000
 _MARGIN = 20
 #: Dark for little and bright for much, evenly to the eye, also to one without red or green: five of viridis.
@@ -21,12 +19,12 @@ _PLAIN = "#5790fc"
 
 
 def draw_map(
-    places: Table, ids: Sequence[str], anchors: Sequence[str], values: np.ndarray | None, name: str
+    places: Table, ids: Sequence[str], anchors: Sequence[str], values: np.ndarray | None, name: str, others: int
 ) -> Markup | None:
     """Draw a map of a store with the objects of a table on it; None if the store holds none of them.
 
-    ``places`` is what `astrotl.learn.project` gives. ``anchors`` are where each object's link leads within the page,
-    and ``values`` what colours it, by the name that stands below.
+    ``places`` is what `astrotl.learn.project` gives, of the table's objects and of some of the ``others``. ``anchors``
+    are where each object's link leads within the page, and ``values`` what colours it, by the name that stands below.
     """
     all_x, all_y = np.asarray(places["x"], dtype=float), np.asarray(places["y"], dtype=float)
     row_of = {str(one): row for row, one in enumerate(places["id"].tolist())}
@@ -35,11 +33,8 @@ def draw_map(
         return None
     rows = np.array([row_of[ids[number]] for number in shown])
     behind = np.setdiff1d(np.arange(len(places)), rows)
-    if len(behind) > _MOST_BEHIND:
-        behind = np.sort(np.random.default_rng(0).choice(behind, _MOST_BEHIND, replace=False))
-    drawn = np.concatenate([behind, rows])
-    low = np.array([all_x[drawn].min(), all_y[drawn].min()])
-    spread = np.array([np.ptp(all_x[drawn]), np.ptp(all_y[drawn])])
+    low = np.array([all_x.min(), all_y.min()])
+    spread = np.array([np.ptp(all_x), np.ptp(all_y)])
     unit = (_SIDE - 2 * _MARGIN) / max(spread.max(), 1e-12)
     height = unit * spread[1] + 2 * _MARGIN
     x = _MARGIN + unit * (all_x - low[0])
@@ -65,7 +60,7 @@ def draw_map(
         role="img",
         aria_label="The feature space",
     )
-    return join(drawing, _legend(name, ends), _told(places.meta.get("astrotl", {})))
+    return join(drawing, _legend(name, ends), _told(places.meta["astrotl"]["shares"], len(behind), others))
 
 
 def _colours(values: np.ndarray) -> tuple[list[str], tuple[float, float] | None]:
@@ -91,7 +86,7 @@ def _legend(name: str, ends: tuple[float, float] | None) -> Markup | None:
     )
 
 
-def _told(meta: Mapping[str, object]) -> Markup:
-    shares = meta.get("shares")
-    held = f" hold {100 * sum(shares):.0f} % of all differences" if isinstance(shares, list) else " of the features"
-    return tag("p", f"The two main directions{held}. Grey: the other objects of the store.", class_="note")
+def _told(shares: Sequence[float], behind: int, others: int) -> Markup:
+    grey = f"{behind:,} of the other {others:,} objects" if behind < others else f"the other {others:,} objects"
+    said = f"The two main directions hold {100 * sum(shares):.0f} % of all differences. Grey: {grey} of the store."
+    return tag("p", said, class_="note")

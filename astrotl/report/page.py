@@ -35,6 +35,8 @@ _POLICY = (
     "form-action 'none'"
 )
 _SIDE = 128
+#: So many of the other objects are enough to see where those of the table lie among them.
+_MOST_BEHIND = 3000
 _COLOURED_BY = ("score", "probability", "distance")
 
 
@@ -177,10 +179,16 @@ class _Page:
     def _map(self) -> Markup | None:
         if self.store is None or self.ids is None or self.store.count_done() < 3:
             return None
+        done = self.store.done()
+        here = np.intersect1d(np.flatnonzero(np.isin(self.store.ids, self.ids)), done)
+        others = np.setdiff1d(done, here)
+        behind = others
+        if len(others) > _MOST_BEHIND:
+            behind = np.random.default_rng(0).choice(others, _MOST_BEHIND, replace=False)
+        places = project(self.store, rows=np.concatenate([here, behind]))
         by = next((column for name in _COLOURED_BY for column in self.columns if column.name == name), None)
-        values = None if by is None else by.values
-        places = project(self.store)
-        drawn = draw_map(places, self.ids, self.anchors, values, "" if by is None else by.name)
+        name, values = ("", None) if by is None else (by.name, by.values)
+        drawn = draw_map(places, self.ids, self.anchors, values, name, len(others))
         return None if drawn is None else tag("div", drawn, class_="map")
 
     def _figures(self) -> Markup | None:

@@ -105,3 +105,10 @@ def test_without_umap_the_extra_is_named(store, monkeypatch):
         MissingDependencyError, match=r'a map by umap needs .*umap-learn.*pip install "astrotl\[learn\]"'
     ):
         project(store, method="umap")
+
+
+def test_some_rows_are_placed_alone_and_those_without_features_never(groups, tmp_path):
+    store = FeatureStore.open_or_create(tmp_path / "part.h5", [f"g{row}" for row in range(121)], groups.shape[1], {})
+    store.write(np.arange(120), groups)
+    table = project(store, rows=[7, 3, 119, 120, 40, 3])
+    assert table["id"].tolist() == ["g3", "g7", "g40", "g119"]

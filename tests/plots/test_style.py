@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from astropy.table import Table
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -147,6 +148,15 @@ def test_what_the_user_has_set_counts_for_nothing_and_stays(drawn, name):
     with matplotlib.rc_context(mine):
         assert draw(*arguments).figure._repr_png_() == plain
         assert all(matplotlib.rcParams[key] == value for key, value in mine.items())
+
+
+def test_whoever_draws_a_figure_draws_it_in_its_style(drawn):
+    draw, arguments = drawn["feature_map"]
+    ax = draw(*arguments)
+    with matplotlib.rc_context({"xtick.direction": "out", "xtick.labelsize": 20}):
+        FigureCanvasAgg(ax.figure).draw()
+    assert {tick.get_tickdir() for tick in ax.xaxis.get_major_ticks()} == {"in"}
+    assert {tick.label1.get_fontsize() for tick in ax.xaxis.get_major_ticks()} == {7}
 
 
 def test_letters_stay_letters_in_vector_files(drawn, tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from astropy.table import MaskedColumn, Table
 
-from astrotl import simulate
+from astrotl import FeatureStore, simulate
 from astrotl.detection import Classical, detect
 from astrotl.errors import AstrotlWarning
 from astrotl.learn import probe, scores
@@ -237,3 +237,14 @@ def test_measures_may_come_from_the_file_that_the_command_wrote(tmp_path, page_o
     write_report(Table({"id": ["a"]}), tmp_path / "out.html", measures=kept)
     numbers = [text for _, text in page_of(tmp_path / "out.html").all("td", class_="number")]
     assert numbers[:3] == ["0.910", "0.850", "0.950"]
+
+
+def test_of_a_large_store_the_map_holds_a_part(tmp_path, page_of):
+    ids = [f"g{number}" for number in range(3300)]
+    store = FeatureStore.open_or_create(tmp_path / "large.h5", ids, 3, {})
+    store.write(np.arange(3300), np.random.default_rng(0).normal(size=(3300, 3)))
+    with pytest.warns(AstrotlWarning, match="the page has no pictures"):
+        write_report(Table({"id": ["g3299", "g5"]}), tmp_path / "out.html", store=store)
+    page = page_of(tmp_path / "out.html")
+    assert len(page.all("circle")) == 3002
+    assert any("Grey: 3,000 of the other 3,298 objects" in text for _, text in page.all("p"))
