@@ -151,6 +151,8 @@ class Desk:
 
     def look(self, given: dict[str, Any]) -> Look:
         """Check how pictures are to be drawn."""
+        if not isinstance(given, dict):
+            raise ValueError("look: must hold softening, high and bands")
         bands = tuple(str(band) for band in given.get("bands", ()))
         known = () if self.pictures is None else self.pictures.source.channels
         for band in bands:

@@ -30,13 +30,14 @@ class Samp:
     """Sends tables to the programs of a SAMP hub, such as TOPCAT and Aladin."""
 
     def __init__(self) -> None:
-        # The programs read the file when they get to it, so it stays as long as the page is served.
-        self._folder = tempfile.TemporaryDirectory(prefix="astrotl-")
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._sent = 0
 
     def send(self, table: Table, name: str) -> list[str]:
         """Send a table, and give the names of those to whom it went."""
         samp = library()
+        # The programs read the file when they get to it, so it stays as long as the page is served.
+        self._folder = self._folder or tempfile.TemporaryDirectory(prefix="astrotl-")
         self._sent += 1
         path = os.path.join(self._folder.name, f"{self._sent}.vot")
         write_table(table, path)
@@ -50,14 +51,17 @@ class Samp:
                 "samp.mtype": "table.load.votable",
                 "samp.params": {"url": Path(path).as_uri(), "table-id": f"astrotl-{self._sent}", "name": name},
             }
-            there = client.notify_all(message)
+            there = client.get_subscribed_clients(message["samp.mtype"])
+            if there:
+                client.notify_all(message)
             return [_called(client.get_metadata(one), one) for one in there]
         finally:
             client.disconnect()
 
     def close(self) -> None:
         """Remove what was sent."""
-        self._folder.cleanup()
+        if self._folder is not None:
+            self._folder.cleanup()
 
 
 def library() -> Any:

@@ -7,7 +7,6 @@ import hmac
 import ipaddress
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
-from http.cookies import SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -65,7 +64,9 @@ class Guard:
             await _answer(send_guarded, 421, "this address is not served here")
         elif "origin" in headers and headers["origin"].lower() != f"http://{host.lower()}":
             await _answer(send_guarded, 403, "requests from other pages are refused")
-        elif scope["path"] == "/" and self._is_token(*parse_qs(scope["query_string"].decode()).get("token", [""])):
+        elif scope["path"] == "/" and self._is_token(
+            *parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])
+        ):
             kept = f"{self._cookie}={self._token}; Path=/; HttpOnly; SameSite=Strict"
             await _answer(send_guarded, 303, "", [(b"location", b"/"), (b"set-cookie", kept.encode())])
         elif not self._is_token(self._kept(headers.get("cookie", ""))):
@@ -84,9 +85,9 @@ class Guard:
         return self._host not in _LOCAL and _is_number(name)
 
     def _kept(self, header: str) -> str:
-        cookies: SimpleCookie = SimpleCookie()
-        cookies.load(header)
-        return cookies[self._cookie].value if self._cookie in cookies else ""
+        # Not by http.cookies, which gives up at the first odd cookie of another program on this machine.
+        pairs = [part.strip().partition("=") for part in header.split(";")]
+        return next((value for name, _, value in pairs if name == self._cookie), "")
 
     def _is_token(self, given: str, *_more: str) -> bool:
         return hmac.compare_digest(given.encode(), self._token.encode())

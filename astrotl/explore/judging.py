@@ -6,7 +6,7 @@ import csv
 import os
 import threading
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -41,7 +41,7 @@ class Judgement:
 
 def default_path(store: FeatureStore) -> str:
     """Name the file of labels that lies beside a store."""
-    return os.path.splitext(store.path.rstrip("/\\"))[0] + ".labels.ecsv"
+    return os.path.splitext(os.path.abspath(store.path))[0] + ".labels.ecsv"
 
 
 def read_labels(path: str | os.PathLike[str]) -> Table:
@@ -146,6 +146,8 @@ class LabelFile:
             return []
         there = _judgements(read_table(self.path), self.path)
         new = [one for name, one in there.items() if self._said.get(name) != one]
+        # A row that somebody has deleted is a label that was taken back.
+        new += [replace(one, label="") for name, one in self._said.items() if name not in there]
         self._said, self._stamp = there, stamp
         return new
 

@@ -22,7 +22,7 @@ _SAMPLE, _BLOCK = 2000, 8192
 
 def default_path(store: FeatureStore) -> str:
     """Name the file of places that lies beside a store."""
-    return os.path.splitext(store.path.rstrip("/\\"))[0] + ".map.npz"
+    return os.path.splitext(os.path.abspath(store.path))[0] + ".map.npz"
 
 
 class Places:

@@ -179,7 +179,9 @@ class Objects:
 
 def _spread(column: Any, firsts: np.ndarray, here: np.ndarray, count: int) -> np.ndarray:
     values = np.ma.asarray(column)[firsts]
-    if values.dtype.kind in "iuf":
+    # As numbers, the ids of large surveys would lose their last digits.
+    long = values.dtype.kind in "iu" and bool((np.abs(values.astype(np.float64)) >= 2**53).any())
+    if values.dtype.kind in "iuf" and not long:
         spread = np.full(count, np.nan)
         spread[here] = values.astype(np.float64).filled(np.nan)
         return spread

@@ -31,11 +31,11 @@ def make_app(
     store: FeatureStore | Path,
     results: Table | Path | None = None,
     *,
+    token: str,
     source: ImageSource | None = None,
     labels: Path | None = None,
     classes: Sequence[str] = (),
     by: str | None = None,
-    token: str = "",
     host: str = "127.0.0.1",
 ) -> Guard:
     """Make the page's application, to be served by any ASGI server.
@@ -46,6 +46,8 @@ def make_app(
         The features.
     results : `~astropy.table.Table` or path, optional
         What a task has answered: its columns are shown, and its order is the first one.
+    token : str
+        The secret without which nobody is let in.
     source : `~astrotl.sources.ImageSource`, optional
         The images; without them the page has no pictures.
     labels : path, optional
@@ -54,8 +56,6 @@ def make_app(
         What else an object may be called than interesting, artefact and boring.
     by : str, optional
         Who judges; by default the user's name.
-    token : str, optional
-        The secret without which nobody is let in; drawn if not given.
     host : str, optional
         The address that is served.
     """
@@ -65,6 +65,8 @@ def make_app(
         raise missing_dependency(error, "the page in the browser") from error
     from astrotl.explore.desk import LABELS, Desk
 
+    if not token:
+        raise ValueError("token: must not be empty")
     for name in classes:
         if not name.strip() or name in LABELS or list(classes).count(name) > 1:
             raise ValueError(f"classes: each must be another word than {', '.join(LABELS)}, got {name!r}")
@@ -75,7 +77,7 @@ def make_app(
         title += f" · {os.path.basename(results)}"
     kept = default_path(opened) if labels is None else os.fspath(labels)
     desk = Desk(opened, table, source, kept, classes=classes, by=_user() if by is None else by, title=title)
-    return guarded(desk, token or secrets.token_urlsafe(24), host)
+    return guarded(desk, token, host)
 
 
 def explore(
@@ -124,13 +126,15 @@ def explore(
     """
     if not 0 <= port <= 65535:
         raise ValueError(f"port: must be 0 to 65535, got {port}")
+    try:
+        import uvicorn
+    except ModuleNotFoundError as error:
+        raise missing_dependency(error, "the page in the browser") from error
     opened = store if isinstance(store, FeatureStore) else open_store(store)
     if source is None:
         source = _originals(opened, said)
     token = secrets.token_urlsafe(24)
     app = make_app(opened, results, source=source, labels=labels, classes=classes, by=by, token=token, host=host)
-    import uvicorn
-
     try:
         listening = _listen(host, port)
     except OSError as error:

@@ -129,12 +129,13 @@ def opened(chromium):
     """Open pages; none of them may ask for anything elsewhere, or fail, unless the test says so."""
     contexts, asked, failed = [], [], []
 
-    def open_page(address, *, width=1280, height=800, scheme="dark", **settings):
+    def open_page(address, *, width=1280, height=800, scheme="dark", script=""):
         context = chromium.new_context(
-            viewport={"width": width, "height": height}, color_scheme=scheme, accept_downloads=True, **settings
+            viewport={"width": width, "height": height}, color_scheme=scheme, accept_downloads=True
         )
         contexts.append(context)
         page = context.new_page()
+        page.add_init_script(script)
         page.set_default_timeout(15000)
         page.on("request", lambda request: asked.append(request.url))
         page.on("pageerror", lambda error: failed.append(str(error)))

@@ -58,6 +58,11 @@ def test_a_table_is_sent_to_whoever_takes_tables(hub, table):
         samp.close()
 
 
+def test_the_page_sends(hub, client, survey):
+    answer = client.ask("samp", rows=[1, 2])
+    assert answer == {"to": []}
+
+
 def test_without_a_hub_that_is_said(tmp_path, monkeypatch, table):
     monkeypatch.setenv("SAMP_HUB", f"std-lockurl:{(tmp_path / 'nothing').as_uri()}")
     samp = Samp()

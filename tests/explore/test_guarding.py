@@ -68,6 +68,19 @@ def test_the_secret_is_kept_where_no_other_page_and_no_script_gets_it(client):
     assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(answer.headers["set-cookie"].split("; "))
 
 
+def test_cookies_of_other_programs_do_no_harm(client):
+    """All ports of a machine share their cookies, however odd."""
+    for odd in ("a:b[c]=1; {}", "x=; {}; y", '"; {}', "=; ;; {} ;z"):
+        assert client.request("GET", "/", cookie=odd.format(client.cookie)).status == 200
+
+
+def test_an_empty_secret_is_none(survey):
+    from astrotl.explore import make_app
+
+    with pytest.raises(ValueError, match="token: must not be empty"):
+        make_app(survey.store, token="")
+
+
 @pytest.mark.parametrize("path", ["/", "/static/app.js", "/nowhere", "/api/start"])
 def test_the_browser_is_told_to_load_nothing_from_elsewhere(client, path):
     headers = client.request("GET", path).headers
@@ -113,6 +126,7 @@ def test_what_is_asked_is_asked_by_post(client, name):
         ("object", {}, "'row' is missing"),
         ("pictures", {"rows": [0], "side": 100000}, "side: must lie between"),
         ("pictures", {"rows": [0], "look": {"softening": "nan"}}, "softening: must lie between"),
+        ("pictures", {"rows": [0], "look": [1]}, "look: must hold"),
         ("pictures", {"rows": [0], "look": {"bands": ["x"]}}, "bands: there is no 'x'; there are"),
         ("pictures", {"rows": list(range(201))}, "rows: at most 200"),
         ("order", {"sort": "nothing"}, "column: there is no 'nothing'"),

@@ -81,6 +81,17 @@ def test_what_was_written_by_hand_is_seen_and_kept(path):
     assert [(one.id, one.label) for one in file.refresh()] == [("b", "ring")]
     file.say({"c": "boring"}, "ann")
     assert set(labels(path)) == {"a", "b", "c"}
+    read_labels(path)[1:].write(path, overwrite=True)
+    assert [(one.id, one.label) for one in file.refresh()] == [("a", "")]
+
+
+def test_a_file_that_was_removed_is_written_again_whole(path):
+    file = LabelFile(path)
+    file.say({"a": "boring"}, "ann")
+    path.unlink()
+    assert file.refresh() == []
+    file.say({"b": "boring"}, "ann")
+    assert set(labels(path)) == {"a", "b"}
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,11 @@ def test_labels_of_results_are_not_those_of_the_page(store):
     assert (table["label"][0], table["known label"][0]) == ("boring", "lens")
 
 
+def test_long_numbers_keep_all_their_digits(store):
+    objects = Objects(store, Table({"id": ["a", "b"], "specobj": [1237648720693755918, 7]}))
+    assert objects.shown(np.array([0]), ["specobj"]) == [["1237648720693755918"]]
+
+
 def test_units_and_descriptions_are_kept(store):
     results = Table({"id": ["a"], "z": [0.5]})
     results["z"].description, results["z"].unit = "redshift", "km/s"

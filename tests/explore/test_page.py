@@ -250,6 +250,52 @@ def test_an_example_is_looked_for(page, copied, tmp_path):
     assert sorted(shown(page)) == [5, 6, 7, 8, 9]
 
 
+def test_an_image_is_dropped(page, copied):
+    from base64 import b64encode
+    from io import BytesIO
+
+    from astropy.io import fits
+
+    file = BytesIO()
+    fits.writeto(file, copied.source[70:71].read().data[0])
+    page.evaluate(
+        """coded => {
+            const data = new DataTransfer(), bytes = Uint8Array.from(atob(coded), (letter) => letter.charCodeAt(0));
+            data.items.add(new File([bytes], "dropped.fits"));
+            dispatchEvent(new DragEvent("dragover", {dataTransfer: data, cancelable: true}));
+            dispatchEvent(new DragEvent("drop", {dataTransfer: data, cancelable: true}));
+        }""",
+        b64encode(file.getvalue()).decode(),
+    )
+    page.wait_for_selector("#object-pane[data-row='70']")
+    assert page.inner_text("#status") == "In the order of how like dropped.fits they are."
+    assert not page.is_visible("#drop")
+
+
+def test_links_lead_elsewhere_only_when_they_are_clicked(page):
+    page.wait_for_selector(".where a")
+    links = page.evaluate(
+        "[...document.querySelectorAll('a')].map(({href, rel, target}) => [new URL(href).host, rel, target])"
+    )
+    assert [host for host, _, _ in links] == ["aladin.cds.unistra.fr", "www.legacysurvey.org", "simbad.cds.unistra.fr"]
+    assert {(rel, target) for _, rel, target in links} == {("noopener noreferrer", "_blank")}
+
+
+def test_without_webgl_the_map_is_drawn_too(client, opened):
+    hidden = "HTMLCanvasElement.prototype.getContext = (get => function (kind, ...more) {"
+    hidden += (
+        " return kind === 'webgl' ? null : get.call(this, kind, ...more); })(HTMLCanvasElement.prototype.getContext);"
+    )
+    page = opened(client.address, script=hidden)
+    page.wait_for_selector("body[data-map=pca]")
+    assert page.get_attribute("#points", "data-kind") == "canvas"
+    page.wait_for_function(
+        """() => { const canvas = document.getElementById('points');
+            const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+            return data.filter((value, i) => i % 4 === 3 && value > 0).length > 1000; }"""
+    )
+
+
 def test_nothing_is_said_to_be_saved_when_the_server_is_gone(copied, opened):
     with serving(copied.store, source=copied.source) as client:
         page = opened(client.address)

@@ -30,6 +30,7 @@ export function startKeys() {
     "/": () => byId("find-text").select(),
     "?": () => byId("help").showModal(),
     Escape: () => {
+      for (const menu of document.querySelectorAll("details.menu[open]")) menu.open = false;
       setSelection([]);
       say("");
     },

@@ -68,6 +68,7 @@ function plainCanvas(context) {
     draw(view, size, width, height) {
       context.clearRect(0, 0, width, height);
       const { place, colour, state } = held;
+      if (!place || !colour || !state) return;
       for (let i = 0; i < state.length; i++) {
         const x = (place[2 * i] - view.x) * view.scale + width / 2, y = height / 2 - (place[2 * i + 1] - view.y) * view.scale;
         if (!(x > -size && x < width + size && y > -size && y < height + size)) continue;
