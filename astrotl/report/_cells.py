@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from astropy.table import Table
@@ -40,7 +40,7 @@ def _column(table: Table, name: str) -> Column:
     unit = str(getattr(given, "unit", None) or "")
     about = str(getattr(info, "description", None) or "")
     values = _numbers(given)
-    if values is not None and getattr(info, "format", None) is None and np.asarray(given).dtype.kind == "f":
+    if values is not None and getattr(info, "format", None) is None and given.dtype.kind == "f":
         digits = _DEGREES if unit == "deg" else _DIGITS
         return Column(name, unit, about, ["" if np.isnan(value) else f"{value:{digits}}" for value in values], values)
     lines = table[[name]].pformat(max_lines=-1, max_width=-1, show_name=False, show_unit=False, align="<")
@@ -50,8 +50,12 @@ def _column(table: Table, name: str) -> Column:
     return Column(name, unit, about, texts, values)
 
 
-def _numbers(column: object) -> np.ndarray | None:
+def _numbers(column: Any) -> np.ndarray | None:
     dtype = getattr(column, "dtype", None)
     if dtype is None or dtype.kind not in "fiu" or getattr(column, "ndim", 1) != 1:
         return None
-    return np.ma.filled(np.ma.asarray(np.ma.asarray(column), dtype=np.float64), np.nan)
+    values: Any = getattr(column, "value", column)
+    if hasattr(values, "unmasked"):
+        # A quantity with gaps is astropy's own kind of masked array.
+        return np.where(values.mask, np.nan, values.unmasked.astype(np.float64))
+    return np.ma.filled(np.ma.asarray(values, dtype=np.float64), np.nan)

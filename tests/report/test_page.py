@@ -4,7 +4,11 @@ import json
 
 import numpy as np
 import pytest
-from astropy.table import MaskedColumn, Table
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+from astropy.table import MaskedColumn, QTable, Table
+from astropy.time import Time
+from astropy.utils.masked import Masked
 
 from astrotl import FeatureStore, simulate
 from astrotl.detection import Classical, detect
@@ -215,6 +219,33 @@ def test_a_path_of_this_machine_does_not_travel(tmp_path):
 def test_any_table_will_do(table, tmp_path, page_of):
     write_report(table, tmp_path / "out.html")
     assert "table" in sections(page_of(tmp_path / "out.html"))
+
+
+def test_columns_of_every_kind_are_shown(tmp_path, page_of):
+    table = QTable({"id": [1, 2]})
+    table["place"] = SkyCoord([10, 20], [-5, 5], unit="deg")
+    table["when"] = Time([50000.0, 50001.5], format="mjd")
+    table["flux"] = Masked([1.5, 2.5] * u.mJy, mask=[False, True])
+    table["spectrum"] = np.arange(8.0).reshape(2, 4)
+    table["note"] = np.array([None, "<b>"], dtype=object)
+    write_report(table, tmp_path / "out.html")
+    page = page_of(tmp_path / "out.html")
+    cells = [text for _, text in page.all("td")][:12]
+    assert cells == [
+        "1",
+        "10.0,-5.0",
+        "50000.0",
+        "1.5",
+        "0.0 .. 3.0",
+        "None",
+        "2",
+        "20.0,5.0",
+        "50001.5",
+        "",
+        "4.0 .. 7.0",
+        "<b>",
+    ]
+    assert "flux [mJy]" in [text for _, text in page.all("button")]
 
 
 def test_what_cannot_be_written_is_said(tmp_path, survey):
