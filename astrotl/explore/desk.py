@@ -89,6 +89,8 @@ class Desk:
     def learn(self) -> tuple[np.ndarray, np.ndarray]:
         """Give the numbers by which objects are compared, measured the first time."""
         with self._learning:
+            if not len(self.index.rows):
+                raise ValueError("store: no object has features yet, by which it could be ranked")
             if self._design is None:
                 score = None if self._score is None else self._score[self.index.rows]
                 self._design = design(self.index, score)

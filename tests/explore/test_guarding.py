@@ -4,8 +4,10 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from astrotl import FeatureStore
 from tests.explore.conftest import TOKEN, serving
 
 
@@ -158,3 +160,17 @@ def test_who_serves_other_machines_is_called_by_number(copied):
             for host in ("10.1.2.3:80", "evil.example")
         ]
     assert status == [200, 421]
+
+
+@pytest.mark.parametrize("done", [0, 1, 2])
+def test_a_store_that_is_hardly_begun_is_shown(tmp_path, done):
+    store = FeatureStore.open_or_create(tmp_path / "begun.h5", list("abcd"), 5, {})
+    store.write(range(done), np.random.default_rng(0).normal(size=(done, 5)))
+    with serving(store) as client:
+        assert client.ask("start")["count"] == 4
+        assert len(client.post("map", method="pca").body) == 4 * 8
+        assert client.ask("object", row=3)["neighbours"] == []
+        client.ask("judge", labels=[[0, "boring"]])
+        answer = client.post("improve")
+        assert (answer.status, b"has features yet" in answer.body) == ((200, False) if done else (400, False))
+        assert client.post("ask").status == (200 if done else 400)

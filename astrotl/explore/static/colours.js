@@ -29,6 +29,8 @@ export function along(part) {
 
 export const isDark = () => matchMedia("(prefers-color-scheme: dark)").matches;
 export const rest = () => (isDark() ? [112, 121, 135] : [138, 146, 158]);
+// What is not judged stays behind what is, also behind the grey of the boring.
+export const unjudged = () => (isDark() ? [64, 71, 84] : [188, 194, 204]);
 export const plain = () => (isDark() ? [120, 176, 222] : [44, 104, 158]);
 
 // Give each point its colour, and say what the colours mean.

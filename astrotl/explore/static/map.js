@@ -1,7 +1,7 @@
 // The map: every object a point, coloured by a column; wheel, drag and a line around some of them.
 import { askBinary, askValues } from "./api.js";
 import { cells } from "./cells.js";
-import { along, coloured, labelColour, plain, rest, rgb } from "./colours.js";
+import { along, coloured, labelColour, plain, rgb, unjudged } from "./colours.js";
 import { show } from "./pictures.js";
 import { makeGrid, makePoints } from "./points.js";
 import { asText, byId, columnNamed, counted, fill, make, on, say, setFocus, setSelection, state, tried } from "./state.js";
@@ -80,7 +80,7 @@ async function colour() {
   const name = byId("colour").value, count = places.length / 2;
   let colours = new Uint8Array(3 * count), legend = [];
   if (name === "label") {
-    const none = rest();
+    const none = unjudged();
     for (let i = 0; i < count; i++) colours.set(none, 3 * i);
     const numbers = new Map();
     for (const [row, label] of state.labels) {
