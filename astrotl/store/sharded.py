@@ -29,7 +29,7 @@ class ShardedStore(FeatureStore):
 
     It is read like a `FeatureStore`, its rows counted through from shard to shard. Each shard is a `FeatureStore` of
     its own, written by one process and checked alone. No more is held than is asked for: ``ids`` and ``positions`` give
-    those of all objects, `objects` those of some rows.
+    those of all objects, `~FeatureStore.objects` those of some rows.
 
     Parameters
     ----------

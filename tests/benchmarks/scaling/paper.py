@@ -28,7 +28,6 @@ def rows():
     yield _row("64 numbers: store", [4 * 64 * count for count in COUNTS], "B")
     yield _row("index of 64 numbers: files", [bytes_indexed * count for count in COUNTS], "B")
     yield _row("index: core-hours", [count / (index["objects/s"] / workers) / 3600 for count in COUNTS], "h")
-    yield _row("flags and row numbers, held by who searches", [9 * count for count in COUNTS], "B")
     yield _row("ids and positions of a catalogue in one file", [56 * count for count in COUNTS], "B")
 
 
@@ -63,8 +62,8 @@ def _number(text):
 def _network():
     """Read how many images a second one core takes from stamps to features by the default network."""
     text = (PAGES.parent / "performance" / "C.txt").read_text()
-    line = next(line for line in text.splitlines() if "EfficientNet-Lite0" in line and "astrotl" in line)
-    return float(line.split("astrotl", 1)[1].split()[0]) / 2
+    line = next(line for line in text.splitlines() if line.strip().startswith("efficientnet-lite0, astrotl  "))
+    return float(line.split()[2]) / 2
 
 
 def _row(name, values, unit):
