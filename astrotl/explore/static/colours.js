@@ -2,10 +2,15 @@
 import { state } from "./state.js";
 
 // After Okabe and Ito, without black, and with two greys for what there are too many of.
-const CLASSES = ["#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#f0e442", "#3f7fd6", "#a3a948", "#9a7fd1", "#7fc8b8"];
+const CLASSES = [
+  "#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#f0e442", "#3f7fd6", "#a3a948", "#9a7fd1", "#7fc8b8",
+];
 const OWN = ["#e69f00", "#009e73", "#cc79a7", "#9a7fd1", "#a3a948", "#d0a06a", "#3fb5b5", "#c06c84", "#7f9fd1"];
 // Nine colours along viridis, without its dark end.
-const ALONG = [[72, 40, 120], [64, 67, 135], [52, 94, 141], [41, 120, 142], [32, 144, 141], [34, 168, 132], [68, 191, 112], [122, 209, 81], [253, 231, 37]];
+const ALONG = [
+  [72, 40, 120], [64, 67, 135], [52, 94, 141], [41, 120, 142], [32, 144, 141], [34, 168, 132], [68, 191, 112],
+  [122, 209, 81], [253, 231, 37],
+];
 
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -43,7 +48,8 @@ export function coloured(kind, values, names) {
     shown.forEach((text, i) => legend.push({ text, colour: CLASSES[i] }));
     const palette = CLASSES.map(rgb);
     const others = rest();
-    if (names.length > shown.length) legend.push({ text: `${names.length - shown.length} others`, colour: `rgb(${others})` });
+    const more = names.length - shown.length;
+    if (more) legend.push({ text: `${more} others`, colour: `rgb(${others})` });
     colourOf = (value) => palette[value] ?? others;
   } else {
     const known = values.filter(Number.isFinite).sort();

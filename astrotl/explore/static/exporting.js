@@ -23,7 +23,8 @@ function rows() {
 
 function count() {
   const number = counted(chosen().length);
-  byId("export-what").textContent = state.selection.size ? `The ${number} selected objects` : `All ${number} objects that are shown`;
+  const what = state.selection.size ? `The ${number} selected objects` : `All ${number} objects that are shown`;
+  byId("export-what").textContent = what;
 }
 
 async function save(format) {
@@ -40,5 +41,6 @@ async function send() {
   const these = rows();
   const { to } = await ask("samp", { rows: these });
   byId("export").open = false;
-  say(to.length ? `${counted(these.length)} objects are sent to ${to.join(", ")}.` : "The hub is there, but nobody takes tables.");
+  const sent = `${counted(these.length)} objects are sent to ${to.join(", ")}.`;
+  say(to.length ? sent : "The hub is there, but nobody takes tables.");
 }

@@ -56,8 +56,9 @@ function setView(name) {
 // What matters most stands where it is seen without scrolling.
 function tableColumns() {
   const names = state.told.columns.map((column) => column.name);
-  const first = ["id", "label", state.sort, ...state.captions], last = ["ra", "dec"];
-  return [...new Set([...first.filter((name) => names.includes(name)), ...names.filter((name) => !last.includes(name)), ...names])];
+  const first = ["id", "label", state.sort, ...state.captions].filter((name) => names.includes(name));
+  const others = names.filter((name) => !["ra", "dec"].includes(name));
+  return [...new Set([...first, ...others, ...names])];
 }
 
 function layOut(keepPlace) {
@@ -83,14 +84,16 @@ function layOut(keepPlace) {
     scroll.scrollTop = Math.floor((state.placeOf.get(before) ?? 0) / shape.columns) * (shape.tall + shape.gap);
   }
   tiles.style.minWidth = byId("table-head").style.minWidth = view === "table" ? `${100 * tableColumns().length}px` : "";
-  empty.textContent = state.filters.length || state.show !== "all" ? "Nothing passes all of these filters." : "There are no objects here.";
+  const filtered = state.filters.length > 0 || state.show !== "all";
+  empty.textContent = filtered ? "Nothing passes all of these filters." : "There are no objects here.";
   draw();
 }
 
 function draw() {
   const step = shape.tall + shape.gap;
   const first = Math.max(0, Math.floor(scroll.scrollTop / step) - 1) * shape.columns;
-  const past = Math.min(state.order.length, (Math.ceil((scroll.scrollTop + scroll.clientHeight) / step) + 1) * shape.columns);
+  const lines = Math.ceil((scroll.scrollTop + scroll.clientHeight) / step) + 1;
+  const past = Math.min(state.order.length, lines * shape.columns);
   for (const [place, element] of drawn) {
     if (place < first || place >= past) {
       element.remove();
@@ -128,7 +131,8 @@ function tile(row) {
     caption.replaceChildren(make("span", { class: "id", text: id }));
     others.forEach((value, i) => {
       const name = state.captions[i];
-      caption.append(make("span", { class: "name", text: name }), make("span", { class: "value", text: asText(value, name) }));
+      const number = make("span", { class: "value", text: asText(value, name) });
+      caption.append(make("span", { class: "name", text: name }), number);
     });
   });
   return element;
@@ -147,7 +151,8 @@ function line(row) {
     values.forEach((value, i) => {
       const isLabel = names[i] === "label";
       const text = isLabel ? state.labels.get(row) ?? "" : asText(value, names[i]);
-      const cell = make("span", { text, title: String(value ?? ""), class: columnNamed(names[i]).kind === "number" ? "right" : "" });
+      const side = columnNamed(names[i]).kind === "number" ? "right" : "";
+      const cell = make("span", { text, title: String(value ?? ""), class: side });
       if (isLabel) cell.dataset.label = "";
       element.append(cell);
     });
@@ -197,7 +202,8 @@ function reveal(row) {
   const step = shape.tall + shape.gap, top = Math.floor(place / shape.columns) * step;
   if (top < scroll.scrollTop) scroll.scrollTop = top;
   const edge = view === "table" ? HEAD : GAP;
-  if (top + step + edge > scroll.scrollTop + scroll.clientHeight) scroll.scrollTop = top + step + edge - scroll.clientHeight;
+  const below = top + step + edge - scroll.clientHeight;
+  if (below > scroll.scrollTop) scroll.scrollTop = below;
 }
 
 // A click looks at an object; with Ctrl it joins the selection, with Shift all up to it do.

@@ -26,7 +26,8 @@ export function judge(label) {
     const before = rows.map((row) => [row, state.labels.get(row) ?? ""]);
     await write(rows.map((row) => [row, label]));
     done.push(before);
-    say(`${many ? `${counted(rows.length)} objects` : "1 object"}: ${label || "no label"}. On the disk; z takes it back.`);
+    const what = many ? `${counted(rows.length)} objects` : "1 object";
+    say(`${what}: ${label || "no label"}. On the disk; z takes it back.`);
     if (many) setSelection([]);
     else if (state.asking) await askNext();
     else step(1);
@@ -97,15 +98,20 @@ export function improve() {
 }
 
 function expectation({ expected, wanted, judged }) {
-  const round = (number) => Math.round(number);
-  byId("expected").textContent = expected
-    ? `Of the next ${expected.of}, about ${round(expected.count)} are expected to be of interest (${round(expected.low)}–${round(expected.high)})`
-    : `With 3 of interest and 3 that are not, it can say what to expect (so far ${wanted} and ${judged - wanted})`;
+  if (expected) {
+    const [about, low, high] = [expected.count, expected.low, expected.high].map(Math.round);
+    const what = `Of the next ${expected.of}, about ${about} are expected to be of interest (${low}–${high})`;
+    byId("expected").textContent = what;
+    return;
+  }
+  byId("expected").textContent =
+    `With 3 of interest and 3 that are not, it can say what to expect (so far ${wanted} and ${judged - wanted})`;
 }
 
 function count() {
   const wanted = [...state.labels.values()].filter((label) => label !== "artefact" && label !== "boring").length;
-  byId("tally").textContent = state.labels.size ? `${counted(state.labels.size)} judged, ${counted(wanted)} of interest` : "nothing judged yet";
+  const told = `${counted(state.labels.size)} judged, ${counted(wanted)} of interest`;
+  byId("tally").textContent = state.labels.size ? told : "nothing judged yet";
 }
 
 // Hear of what is judged in other tabs, and by others who write into the same file.

@@ -49,7 +49,10 @@ export function startKeys() {
   });
   on("toggle", toggle);
   byId("help-open").addEventListener("click", () => byId("help").showModal());
-  byId("keys").replaceChildren(...explained(classes).flatMap(([key, text]) => [make("dt", {}, make("kbd", { text: key })), make("dd", { text })]));
+  const lines = explained(classes).flatMap(([key, text]) => {
+    return [make("dt", {}, make("kbd", { text: key })), make("dd", { text })];
+  });
+  byId("keys").replaceChildren(...lines);
 }
 
 function toggle(row) {

@@ -4,8 +4,14 @@ import { cells } from "./cells.js";
 import { along, coloured, labelColour, plain, rgb, unjudged } from "./colours.js";
 import { show } from "./pictures.js";
 import { makeGrid, makePoints } from "./points.js";
-import { asText, byId, columnNamed, counted, fill, make, on, say, setFocus, setSelection, state, tried } from "./state.js";
+import {
+  asText, byId, columnNamed, counted, fill, make, on, say, setFocus, setSelection, state, tried,
+} from "./state.js";
 
+const NOTES = {
+  pca: "The two main directions of the features",
+  umap: "Neighbours are alike; distances between groups mean nothing",
+};
 const canvas = byId("points"), box = byId("map"), hover = byId("hover"), path = byId("lasso-line").firstElementChild;
 let points, places = null, grid = null, states = new Uint8Array(0), waiting = 0;
 let view = { x: 0, y: 0, scale: 1 }, lasso = null, drag = null, waitingFor = 0;
@@ -38,7 +44,8 @@ export async function startMap() {
 
 function offerColumns() {
   const chosen = byId("colour").value || state.captions[0] || "label";
-  fill(byId("colour"), [["", "nothing"], ...state.told.columns.filter((one) => one.name !== "id").map((one) => [one.name, one.name])], chosen);
+  const names = state.told.columns.map((one) => one.name).filter((name) => name !== "id");
+  fill(byId("colour"), [["", "nothing"], ...names.map((name) => [name, name])], chosen);
 }
 
 async function load(name) {
@@ -50,10 +57,12 @@ async function load(name) {
     waitingFor = setTimeout(() => tried(() => load(name)), 2000);
     return;
   }
-  for (const button of document.querySelectorAll("[data-method]")) button.setAttribute("aria-pressed", button.dataset.method === name);
+  for (const button of document.querySelectorAll("[data-method]")) {
+    button.setAttribute("aria-pressed", button.dataset.method === name);
+  }
   places = new Float32Array(buffer);
   grid = makeGrid(places);
-  note.textContent = name === "umap" ? "Neighbours are alike; distances between groups mean nothing" : "The two main directions of the features";
+  note.textContent = NOTES[name];
   if (!Number.isFinite(grid.bounds.left)) note.textContent = "No object has features yet";
   // Beyond the canvas nothing is drawn, and NaN is nowhere.
   points.set("place", places.map((value) => (Number.isFinite(value) ? value : 1e9)));
@@ -70,8 +79,7 @@ export const where = () => ({ view });
 function home() {
   if (!grid) return;
   const { left, low, right, high } = grid.bounds;
-  const scale = 0.9 * Math.min(box.clientWidth / (right - left || 1), box.clientHeight / (high - low || 1)) * devicePixelRatio;
-  view = { x: (left + right) / 2, y: (low + high) / 2, scale };
+  view = { x: (left + right) / 2, y: (low + high) / 2, scale: fitted() };
   later();
 }
 
@@ -87,7 +95,9 @@ async function colour() {
       colours.set(rgb(labelColour(label)), 3 * row);
       numbers.set(label, (numbers.get(label) ?? 0) + 1);
     }
-    legend = [...numbers].map(([label, number]) => ({ text: `${label} (${counted(number)})`, colour: labelColour(label) }));
+    legend = [...numbers].map(([label, number]) => {
+      return { text: `${label} (${counted(number)})`, colour: labelColour(label) };
+    });
     if (!legend.length) legend = [{ text: "nothing is judged yet", colour: `rgb(${none})` }];
   } else if (name) {
     const told = await tried(() => askValues(name));
@@ -115,7 +125,8 @@ function drawLegend(name, legend) {
       pen.fillStyle = `rgb(${along(x / 127)})`;
       pen.fillRect(x, 0, 1, 1);
     }
-    return [make("span", { text: asText(one.low, name) }), ramp, make("span", { text: `${asText(one.high, name)} ${told.unit}` })];
+    const high = make("span", { text: `${asText(one.high, name)} ${told.unit}` });
+    return [make("span", { text: asText(one.low, name) }), ramp, high];
   }));
 }
 
@@ -137,15 +148,18 @@ function later() {
 function draw() {
   waiting = 0;
   if (!places || !box.clientWidth) return;
-  const width = Math.round(box.clientWidth * devicePixelRatio), height = Math.round(box.clientHeight * devicePixelRatio);
+  const [width, height] = [box.clientWidth, box.clientHeight].map((side) => Math.round(side * devicePixelRatio));
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
-  const size = Math.min(12, Math.min(7, Math.max(2.6, 500 / Math.sqrt(states.length))) * Math.max(1, Math.sqrt(view.scale / fitted())) ** 0.6) * devicePixelRatio;
-  points.draw(view, size, width, height);
+  // Many are drawn small; who comes nearer sees them larger.
+  const far = Math.min(7, Math.max(2.6, 500 / Math.sqrt(states.length)));
+  const size = Math.min(12, far * Math.max(1, view.scale / fitted()) ** 0.3);
+  points.draw(view, size * devicePixelRatio, width, height);
 }
 
 function fitted() {
   const { left, low, right, high } = grid.bounds;
-  return 0.9 * Math.min(canvas.width / (right - left || 1), canvas.height / (high - low || 1)) || 1;
+  const scale = 0.9 * Math.min(box.clientWidth / (right - left || 1), box.clientHeight / (high - low || 1));
+  return scale * devicePixelRatio || 1;
 }
 
 // Where on the map the pointer is.
@@ -185,7 +199,8 @@ function move(event) {
   } else if (drag) {
     const [right, down] = [event.clientX - drag.event.clientX, event.clientY - drag.event.clientY];
     drag.moved ||= Math.hypot(right, down) > 3;
-    view = { ...view, x: drag.x - (right * devicePixelRatio) / view.scale, y: drag.y + (down * devicePixelRatio) / view.scale };
+    const step = devicePixelRatio / view.scale;
+    view = { ...view, x: drag.x - right * step, y: drag.y + down * step };
     later();
   } else point(event);
 }
@@ -205,7 +220,9 @@ function release(event) {
 
 function select(around) {
   const shown = new Set(state.order), inside = [];
-  for (let i = 0; i < states.length; i++) if (shown.has(i) && isInside(places[2 * i], places[2 * i + 1], around)) inside.push(i);
+  for (let i = 0; i < states.length; i++) {
+    if (shown.has(i) && isInside(places[2 * i], places[2 * i + 1], around)) inside.push(i);
+  }
   setSelection(inside);
   say(`${counted(inside.length)} objects are selected.`);
 }

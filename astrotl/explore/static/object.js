@@ -96,15 +96,19 @@ function markLabel() {
 function position(cells) {
   const { ra, dec } = cells;
   if (typeof ra !== "number" || typeof dec !== "number") return [];
+  const coordinates = `${ra}d${dec < 0 ? "" : "%2B"}${dec}d`;
   const places = {
     Aladin: `https://aladin.cds.unistra.fr/AladinLite/?target=${ra}%20${dec}&fov=0.05`,
     "Legacy Surveys": `https://www.legacysurvey.org/viewer?ra=${ra}&dec=${dec}&zoom=16&mark=${ra},${dec}`,
-    SIMBAD: `https://simbad.cds.unistra.fr/simbad/sim-coo?Coord=${ra}d${dec < 0 ? "" : "%2B"}${dec}d&Radius=1&Radius.unit=arcmin`,
+    SIMBAD: `https://simbad.cds.unistra.fr/simbad/sim-coo?Coord=${coordinates}&Radius=1&Radius.unit=arcmin`,
   };
-  const links = Object.entries(places).map(([text, href]) => make("a", { text, href, target: "_blank", rel: "noopener noreferrer" }));
+  const outside = { target: "_blank", rel: "noopener noreferrer" };
+  const links = Object.entries(places).map(([text, href]) => make("a", { text, href, ...outside }));
+  const [sign, size] = [dec < 0 ? "−" : "+", Math.abs(dec)];
   return [make("h3", { text: "Position" }), make("div", { class: "where" },
-    make("span", {}, `${ra.toFixed(5)}  ${dec < 0 ? "−" : "+"}${Math.abs(dec).toFixed(5)}  deg   `, make("button", { text: "Copy", onclick: () => copy(`${ra} ${dec}`) })),
-    make("span", { class: "note", text: `${sexagesimal(ra / 15, "hms")}  ${dec < 0 ? "−" : "+"}${sexagesimal(Math.abs(dec), "dms")}` }),
+    make("span", {}, `${ra.toFixed(5)}  ${sign}${size.toFixed(5)}  deg   `,
+      make("button", { text: "Copy", onclick: () => copy(`${ra} ${dec}`) })),
+    make("span", { class: "note", text: `${sexagesimal(ra / 15, "hms")}  ${sign}${sexagesimal(size, "dms")}` }),
     make("span", {}, ...links))];
 }
 
@@ -120,8 +124,10 @@ function neighbours(told) {
   if (!told.length) return [make("p", { class: "note", text: "It has no features, and so no neighbours." })];
   const strip = make("div", { class: "strip near" }, ...told.map((one) => {
     const img = make("img", { alt: one.id });
-    const figure = make("figure", { title: `${one.id}\ndistance ${one.distance.toFixed(4)}`, onclick: () => setFocus(one.row) },
-      make("span", {}, img), make("figcaption", { text: state.told.images ? one.distance.toFixed(3) : `${one.id} ${one.distance.toFixed(3)}` }));
+    const [distance, title] = [one.distance.toFixed(3), `${one.id}\ndistance ${one.distance.toFixed(4)}`];
+    const text = state.told.images ? distance : `${one.id} ${distance}`;
+    const figure = make("figure", { title, onclick: () => setFocus(one.row) },
+      make("span", {}, img), make("figcaption", { text }));
     if (state.told.images) show(img, one.row);
     else img.remove();
     return figure;
@@ -133,7 +139,8 @@ function table(cells) {
   const lines = Object.entries(cells).filter(([name]) => name !== "label").flatMap(([name, value]) => {
     const told = columnNamed(name);
     const unit = told?.unit && value !== null ? ` ${told.unit}` : "";
-    return [make("dt", { text: name, title: told?.description ?? "" }), make("dd", { text: asText(value, name) + unit })];
+    const title = told?.description ?? "";
+    return [make("dt", { text: name, title }), make("dd", { text: asText(value, name) + unit })];
   });
   return make("dl", {}, ...lines);
 }

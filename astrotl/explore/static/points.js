@@ -35,8 +35,12 @@ function webgl(gl) {
   gl.enable(gl.BLEND);
   gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
   let count = 0;
-  const fields = { place: [2, gl.FLOAT, false], colour: [3, gl.UNSIGNED_BYTE, true], state: [1, gl.UNSIGNED_BYTE, false] };
-  for (const [name, field] of Object.entries(fields)) field.push(gl.createBuffer(), gl.getAttribLocation(program, name));
+  const fields = {
+    place: [2, gl.FLOAT, false], colour: [3, gl.UNSIGNED_BYTE, true], state: [1, gl.UNSIGNED_BYTE, false],
+  };
+  for (const [name, field] of Object.entries(fields)) {
+    field.push(gl.createBuffer(), gl.getAttribLocation(program, name));
+  }
   const uniform = (name) => gl.getUniformLocation(program, name);
   const at = { scale: uniform("scale"), shift: uniform("shift"), size: uniform("size") };
   return {
@@ -70,7 +74,8 @@ function plainCanvas(context) {
       const { place, colour, state } = held;
       if (!place || !colour || !state) return;
       for (let i = 0; i < state.length; i++) {
-        const x = (place[2 * i] - view.x) * view.scale + width / 2, y = height / 2 - (place[2 * i + 1] - view.y) * view.scale;
+        const x = width / 2 + (place[2 * i] - view.x) * view.scale;
+        const y = height / 2 - (place[2 * i + 1] - view.y) * view.scale;
         if (!(x > -size && x < width + size && y > -size && y < height + size)) continue;
         const side = size * (state[i] > 1 ? 1.7 : 0.9);
         context.fillStyle = `rgba(${colour[3 * i]},${colour[3 * i + 1]},${colour[3 * i + 2]},${state[i] ? 0.8 : 0.13})`;

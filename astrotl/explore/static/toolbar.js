@@ -24,11 +24,13 @@ export function startToolbar() {
     byId("filter-value").value = "";
   });
   document.addEventListener("click", (event) => {
-    for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
+    for (const menu of document.querySelectorAll("details.menu[open]")) {
+      if (!menu.contains(event.target)) menu.open = false;
+    }
   });
   on("sort", (name) => {
     if (state.sort === name) state.descending = !state.descending;
-    sortBy(name, state.sort === name ? state.descending : columnNamed(name).kind === "number");
+    sortBy(name, state.sort === name ? state.descending : falls(name));
   });
   on("ranked", async () => {
     state.show = "unjudged";
@@ -61,7 +63,10 @@ export function addFilter(filter) {
   return reorder();
 }
 
-function sortBy(name, descending = name !== "" && columnNamed(name).kind === "number" && !/dist|rank|separation/.test(name)) {
+// The best first: of most numbers that is the largest.
+const falls = (name) => name !== "" && columnNamed(name).kind === "number" && !/dist|rank|separation/.test(name);
+
+function sortBy(name, descending = falls(name)) {
   state.sort = name;
   state.descending = descending;
   offer();
@@ -80,21 +85,28 @@ export async function reorder() {
   state.order.forEach((row, place) => state.placeOf.set(row, place));
   byId("direction").textContent = state.descending ? "↓" : "↑";
   byId("show").value = state.show;
-  byId("chips").replaceChildren(...state.filters.map((one) => make("span", { class: "chip" }, `${one.column} ${one.op} ${one.value}`,
-    make("button", { text: "×", "aria-label": "Remove this filter", onclick: () => {
-      state.filters = state.filters.filter((other) => other !== one);
-      reorder();
-    } }))));
+  byId("chips").replaceChildren(...state.filters.map(chip));
   tell("order");
+}
+
+function chip(filter) {
+  const remove = () => {
+    state.filters = state.filters.filter((other) => other !== filter);
+    reorder();
+  };
+  return make("span", { class: "chip" }, `${filter.column} ${filter.op} ${filter.value}`,
+    make("button", { text: "×", "aria-label": "Remove this filter", onclick: remove }));
 }
 
 function offer() {
   const { columns, classes } = state.told;
   fill(byId("sort"), [["", "as given"], ...columns.map((one) => [one.name, one.name])], state.sort);
-  fill(byId("show"), [["all", "all"], ["unjudged", "not judged"], ["judged", "judged"], ...classes.map((one) => [`=${one}`, one])], state.show);
+  const kinds = classes.map((one) => [`=${one}`, one]);
+  fill(byId("show"), [["all", "all"], ["unjudged", "not judged"], ["judged", "judged"], ...kinds], state.show);
   fill(byId("filter-column"), columns.map((one) => [one.name, one.name]), byId("filter-column").value);
   offerOps();
-  byId("captions").querySelector("div").replaceChildren(...columns.filter((one) => !["id", "label"].includes(one.name)).map((one) => {
+  const others = columns.filter((one) => !["id", "label"].includes(one.name));
+  byId("captions").querySelector("div").replaceChildren(...others.map((one) => {
     const box = make("input", { type: "checkbox" });
     box.checked = state.captions.includes(one.name);
     box.addEventListener("change", () => {
@@ -111,13 +123,15 @@ function offerOps() {
   fill(byId("filter-op"), OPS[told.kind].map((op) => [op, op]), byId("filter-op").value);
   byId("filter-value").type = told.kind === "number" ? "number" : "text";
   byId("filter-value").step = "any";
-  byId("filter-value").placeholder = told.kind === "number" && told.known ? `${+told.low.toPrecision(3)} to ${+told.high.toPrecision(3)}` : "";
+  const has = told.kind === "number" && told.known > 0;
+  byId("filter-value").placeholder = has ? `${+told.low.toPrecision(3)} to ${+told.high.toPrecision(3)}` : "";
 }
 
 function startLook() {
   byId("look").hidden = !state.told.images;
   const softening = byId("softening"), high = byId("high"), size = byId("size"), bands = byId("bands");
-  const selects = state.told.bands.length > 1 ? ["red", "green", "blue"].map((name) => make("select", { "aria-label": name })) : [];
+  const names = state.told.bands.length > 1 ? ["red", "green", "blue"] : [];
+  const selects = names.map((name) => make("select", { "aria-label": name }));
   for (const select of selects) fill(select, [["", "auto"], ...state.told.bands.map((band) => [band, band])]);
   if (selects.length) bands.replaceChildren(make("span", { text: "RGB" }), ...selects);
   const put = () => {
