@@ -221,9 +221,7 @@ _ANSWERS: dict[str, Answer] = {
     "judge": _judge,
     "news": lambda desk, given: desk.news(int(given.get("since", 0))),
     "improve": lambda desk, _given: desk.improve(),
-    "ask": lambda desk, given: {
-        "rows": desk.ask(min(int(given.get("count", 1)), 100), [desk.row(row) for row in given.get("skip", ())])
-    },
+    "ask": lambda desk, given: {"row": desk.ask({desk.row(row) for row in given.get("passed", ())})},
     "like": lambda desk, given: {"column": desk.like(rows=_rows(desk, given, 100).tolist())},
     "near": lambda desk, given: {
         "column": desk.near(float(given["ra"]), float(given["dec"]), float(given.get("radius", 60)))

@@ -8,10 +8,10 @@ from scipy.special import expit
 
 from astrotl.explore.ranking import Judged
 
-__all__ = ["best_to_ask", "first_to_ask"]
+__all__ = ["FIRST", "best_to_ask", "first_to_ask"]
 
 #: The first questions are one from the middle of each of so many groups, the largest group first.
-_GROUPS, _SAMPLE = 5, 4000
+FIRST, _SAMPLE = 5, 4000
 #: Of so many of the best ranked objects it is asked what they would lead to: the best so many after the answer, ...
 _CANDIDATES, _AHEAD = 30, 5
 #: ... which are sought among so many.
@@ -23,7 +23,7 @@ def first_to_ask(numbers: np.ndarray) -> np.ndarray:
     rng = np.random.default_rng(0)
     some = np.sort(rng.choice(len(numbers), min(_SAMPLE, len(numbers)), replace=False))
     values = numbers[some].astype(np.float64)
-    groups = min(_GROUPS, len(np.unique(values, axis=0)))
+    groups = min(FIRST, len(np.unique(values, axis=0)))
     middles, group = kmeans2(values, groups, minit="++", seed=rng, iter=20)
     sizes = np.bincount(group, minlength=len(middles))
     apart = ((values[:, None] - middles) ** 2).sum(axis=-1)

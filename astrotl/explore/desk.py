@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 from astropy.table import Table
 
-from astrotl.explore.asking import best_to_ask, first_to_ask
+from astrotl.explore.asking import FIRST, best_to_ask, first_to_ask
 from astrotl.explore.judging import Judgement, LabelFile
 from astrotl.explore.looks import Look, Pictures
 from astrotl.explore.mapping import Places
@@ -109,18 +109,16 @@ class Desk:
             "expected": None if expected is None else asdict(expected),
         }
 
-    def ask(self, count: int, skip: Sequence[int] = ()) -> list[int]:
-        """Choose the rows from whose judgement most is gained."""
+    def ask(self, passed: Collection[int] = ()) -> int | None:
+        """Choose the row from whose judgement most is gained, among those that were not passed over."""
         numbers, offset = self.learn()
         places, wanted = self._known()
-        if not len(places) and self._score is None:
-            chosen = first_to_ask(numbers)
-        else:
-            chosen = best_to_ask(Judged(numbers, offset, places, wanted), count + len(skip) + 5)
-        starts = first_to_ask(numbers) if self._score is None and len(places) < 5 else np.empty(0, dtype=np.intp)
-        rows = self.index.rows[np.concatenate([starts, chosen])].tolist()
-        seen = {row for row, _ in self._said if self.objects.column("label").values[row]} | set(skip)
-        return [row for row in dict.fromkeys(rows) if row not in seen][:count]
+        chosen = best_to_ask(Judged(numbers, offset, places, wanted), 1 + len(passed))
+        if self._score is None and len(places) < FIRST:
+            chosen = np.concatenate([first_to_ask(numbers), chosen])
+        label = self.objects.column("label").values
+        rows = self.index.rows[chosen].tolist()
+        return next((row for row in rows if not label[row] and row not in passed), None)
 
     def neighbours(self, row: int, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Find the nearest others of a row, and their distances; none where it has no features."""
@@ -194,7 +192,7 @@ def _places_in(source: ImageSource, store: FeatureStore) -> np.ndarray:
 
 def _score_of(objects: Objects) -> np.ndarray | None:
     """Find what results think of the objects: their score, or else their rank."""
-    there = {known.name: known for known in objects.columns if known.is_number}
+    there = {known.name: known for known in objects.columns if known.is_number and np.isfinite(known.values).any()}
     if "score" in there:
         return there["score"].values
     return -there["rank"].values if "rank" in there else None

@@ -41,7 +41,9 @@ def design(index: Index, score: np.ndarray | None) -> tuple[np.ndarray, np.ndarr
     ones = np.ones((len(numbers), 1), dtype=np.float32)
     if score is None:
         return np.hstack([numbers, ones]), np.zeros(len(numbers))
-    ranks = stats.rankdata(np.where(np.isfinite(score), score, np.nanmedian(score)))
+    known = np.isfinite(score)
+    # What results say nothing of stands in the middle.
+    ranks = stats.rankdata(np.where(known, score, np.median(score[known]) if known.any() else 0))
     normal = ndtri((ranks - 0.5) / len(ranks))
     return np.hstack([numbers, ones, normal[:, None].astype(np.float32)]), _PRIOR * normal
 

@@ -32,7 +32,7 @@ def asked(numbers, offset, good):
     return np.array(seen)
 
 
-def session(numbers, offset, good, orders):
+def sitting(numbers, offset, good, orders):
     """Give what each way of looking finds, and what the page expects of what comes next."""
     seen = asked(numbers, offset, good)
     judged = Judged(numbers, offset, seen, good[seen])
@@ -67,7 +67,7 @@ def figures(half, seeds=SEEDS):
             rng = np.random.default_rng(seed)
             some = np.sort(rng.choice(half, round(0.8 * len(half)), replace=False))
             rounds.append(
-                session(numbers[some], offset[some], good[some], {key: one[some] for key, one in orders.items()})
+                sitting(numbers[some], offset[some], good[some], {key: one[some] for key, one in orders.items()})
             )
         yield name, {key: np.array([one[key] for one in rounds], dtype=float) for key in rounds[0]}
 

@@ -129,8 +129,12 @@ def test_the_page_asks(page, labels_in, copied):
         asked.append(focussed(page))
         judge(page, "b", number + 1)
         page.wait_for_selector(f"#object-pane:not([data-row='{asked[-1]}'])")
-    assert len(set(asked)) == 4
-    assert set(labels_in(copied.labels)) == set(copied.store.ids[asked])
+    page.keyboard.press("ArrowRight")
+    asked.append(focussed(page))
+    page.wait_for_selector(f"#object-pane:not([data-row='{asked[-1]}'])")
+    assert len({*asked, focussed(page)}) == 6
+    assert page.inner_text("#tally") == "4 judged, 0 of interest"
+    assert set(labels_in(copied.labels)) == set(copied.store.ids[asked[:4]])
     shoot(page, "asking")
 
 

@@ -3,6 +3,7 @@ import { ask } from "./api.js";
 import { byId, counted, on, say, setFocus, setSelection, state, tell, tried } from "./state.js";
 
 const done = []; // what was said here, to be taken back: what each row was called before
+const passed = new Set(); // what was asked, and not answered
 let upto = 0, line = Promise.resolve();
 
 export function startJudging() {
@@ -75,10 +76,19 @@ export function toggleAsking() {
   });
 }
 
+// On to the next one; while the page asks, this object is passed over.
+export function next() {
+  if (!state.asking) return step(1);
+  return inTurn(async () => {
+    passed.add(state.focus);
+    await askNext();
+  });
+}
+
 async function askNext() {
-  const { rows } = await ask("ask", { count: 1 });
-  if (rows.length) setFocus(rows[0]);
-  else say("Everything is judged.");
+  const { row } = await ask("ask", { passed: [...passed] });
+  if (row !== null) setFocus(row);
+  else say("There is nothing left to ask.");
   tell("asking");
 }
 

@@ -1,6 +1,6 @@
 // The keyboard: everything that is done often has a key.
 import { columnsAcross } from "./gallery.js";
-import { improve, judge, step, toggleAsking, undo } from "./judging.js";
+import { improve, judge, next, step, toggleAsking, undo } from "./judging.js";
 import { toggleLasso } from "./map.js";
 import { byId, make, on, say, setSelection, state, tell } from "./state.js";
 
@@ -13,7 +13,7 @@ export function startKeys() {
     n: () => judge(classes[2]),
     Backspace: () => judge(""),
     z: undo,
-    ArrowRight: () => step(1),
+    ArrowRight: next,
     ArrowLeft: () => step(-1),
     ArrowDown: () => step(columnsAcross()),
     ArrowUp: () => step(-columnsAcross()),
@@ -68,7 +68,7 @@ function explained(classes) {
     ...classes.slice(3, 12).map((label, i) => [String(i + 1), label]),
     ["Backspace", "no label"], ["z", "take back what was said last"],
     ["arrows", "go to another object"],
-    ["q", "be asked what is most worth judging"], ["r", "improve: rank by all judgements"],
+    ["q", "be asked what is most worth judging; → passes it over"], ["r", "improve: rank by all judgements"],
     ["x", "select the object, or no longer; Ctrl and Shift with a click too"],
     ["s", "look for what is like the selection, or like this object"],
     ["l", "draw around objects on the map; or hold Shift"], ["m", "hide or show the map"],

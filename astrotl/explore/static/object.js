@@ -89,7 +89,7 @@ function markLabel() {
   const asking = pane.querySelector(".asking");
   if (asking) {
     asking.hidden = !state.asking;
-    asking.textContent = "Most worth judging now. What is it?";
+    asking.textContent = "What is this? (→ passes it over)";
   }
 }
 
