@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
-from functools import cache, cached_property
+from concurrent.futures import Executor
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from astrotl._executors import finished
-from astrotl._threads import cores, threads
+from astrotl._threads import threads
 from astrotl.index._shards import Found, Piece, answer, distances_of, propose, search
 from astrotl.index._vectors import Vectors
 from astrotl.store import ShardedStore
@@ -28,7 +27,7 @@ _WINDOW = 64
 
 
 class Shards:
-    """The shards of an index, asked on the threads of this process or by an executor."""
+    """The shards of an index, asked one after the other by this process, or side by side by an executor."""
 
     def __init__(self, store: ShardedStore, pieces: Sequence[Piece], executor: Executor | None) -> None:
         self.store = store
@@ -41,15 +40,11 @@ class Shards:
 
     def nearest(self, queries: np.ndarray, k: int) -> Found:
         """Find the rows of the true nearest and their distances, by reading all shards."""
-        if self.executor is None:
-            return best((search(piece, queries, k) for piece in self.pieces), k)
-        return best(self._elsewhere(search, queries, k), k)
+        return best(self._each(search, queries, k), k)
 
     def propose(self, points: np.ndarray, count: int, nodes: int) -> Found:
         """Find candidates for each query, those that seem nearest first, and how far they seem to be."""
-        if self.executor is None:
-            return best(self._here(points, count, nodes), count)
-        return best(self._elsewhere(_propose_one, points, count, nodes), count)
+        return best(self._each(propose, points, count, nodes), count)
 
     def answer(self, queries: np.ndarray, points: np.ndarray, count: int, nodes: int) -> Found:
         """Find so many rows for each query and their true distances, nearest first."""
@@ -58,43 +53,16 @@ class Shards:
             distances = self._measured(queries, rows)
         else:
             # What is measured there is not sent for; and is measured by many.
-            rows, _, distances = best(self._elsewhere(answer, points, queries, count, nodes), count)
+            rows, _, distances = best(self._each(answer, points, queries, count, nodes), count)
         return best([(rows, distances)], count)
 
-    def _elsewhere(self, function: Callable[..., Found], *given: Any) -> Iterator[Found]:
-        assert self.executor is not None
+    def _each(self, function: Callable[..., Found], *given: Any) -> Iterator[Found]:
+        if self.executor is None:
+            # Annoy lets no other thread work while it searches.
+            return (function(piece, *given) for piece in self.pieces)
         tasks = ((os.path.basename(piece.path), (piece, *given)) for piece in self.pieces)
         described = f"while searching {{}} of {self.store.path}".format
         return (found for _, found in finished(self.executor, function, tasks, _WINDOW, described))
-
-    def _here(self, points: np.ndarray, count: int, nodes: int) -> Iterator[Found]:
-        if len(points) < _QUERIES:
-            return iter(self._few_here(points, count, nodes))
-        return self._many_here(points, count, nodes)
-
-    def _few_here(self, points: np.ndarray, count: int, nodes: int) -> list[Found]:
-        """Share the shards among threads, each of which takes some when it has none: any of them may be held up."""
-        step = math.ceil(len(self.pieces) / (4 * cores()))
-        left = iter([self.pieces[start : start + step] for start in range(0, len(self.pieces), step)])
-
-        def take() -> list[Found]:
-            return [propose(some, points, count, nodes) for some in left]
-
-        helpers = [_pool().submit(take) for _ in range(min(cores(), len(self.pieces)) - 1)]
-        found = take()
-        for helper in helpers:
-            # One that has not begun by now finds nothing left.
-            if not helper.cancel():
-                found += helper.result()
-        return found
-
-    def _many_here(self, points: np.ndarray, count: int, nodes: int) -> Iterator[Found]:
-        """Give each thread some of the queries, shard after shard, so that few of the files are in use at a time."""
-        parts = [points[start : start + _QUERIES] for start in range(0, len(points), _QUERIES)]
-        tasks = [([piece], part, count, nodes) for piece in self.pieces for part in parts]
-        found = _pool().map(lambda task: propose(*task), tasks)
-        for _ in self.pieces:
-            yield tuple(np.concatenate(arrays) for arrays in zip(*(next(found) for _ in parts), strict=True))
 
     def _measured(self, queries: np.ndarray, rows: np.ndarray) -> np.ndarray:
         if len(queries) < _QUERIES:
@@ -107,17 +75,6 @@ class Shards:
     @cached_property
     def _vectors(self) -> Vectors:
         return Vectors(self.store, None, self.pieces[0].metric)
-
-
-@cache
-def _pool() -> ThreadPoolExecutor:
-    """Keep threads, for beginning them takes as long as asking a shard."""
-    return ThreadPoolExecutor(cores(), thread_name_prefix="astrotl-index")
-
-
-if hasattr(os, "register_at_fork"):
-    # The new process has none of them.
-    os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
 def best(found: Iterable[Found], count: int) -> Found:
@@ -137,7 +94,3 @@ def _best(found: list[Found], count: int) -> Found:
     arrays = [np.concatenate(parts, axis=1) for parts in zip(*found, strict=True)]
     order = np.lexsort((arrays[0], arrays[1]), axis=1)[:, :count]
     return tuple(np.take_along_axis(array, order, axis=1) for array in arrays)
-
-
-def _propose_one(piece: Piece, points: np.ndarray, count: int, nodes: int) -> Found:
-    return propose([piece], points, count, nodes)

@@ -20,7 +20,7 @@ from astrotl.index._asked import Shards, best
 from astrotl.index._files import checked_note, read_projection
 from astrotl.index._forest import NEAREST, SAMPLE, Plan
 from astrotl.index._listing import Listing, listing_path
-from astrotl.index._shards import Found, fits, grow, name_of
+from astrotl.index._shards import LEAST, Found, fits, grow, name_of
 from astrotl.index._vectors import SAMPLE as FOR_DIRECTIONS
 from astrotl.index._vectors import Projection, seen
 from astrotl.index.base import without
@@ -30,9 +30,9 @@ from astrotl.store import FeatureStore, ShardedStore
 _FORESTS = 4
 #: Fewer numbers have smaller leaves, and of a shard only a few of these are looked into. So much of the differences
 #: has to lie in the directions that are kept.
-_HELD = 0.98
-#: This part of the nearest of a sample is found; a little less than where half as many are asked.
-_RECALL = 0.992
+_HELD = 0.99
+#: This part of the nearest of a sample is found.
+_RECALL = 0.991
 #: Among more candidates than this the true nearest are not looked for.
 _MOST = 64 * NEAREST
 
@@ -56,7 +56,7 @@ def build_missing(
     # The list is never there without what fits it.
     with suppress(FileNotFoundError):
         os.unlink(listing_path(store))
-    sample = drawn(store, wanted.counts, 3 * SAMPLE, wanted.seed)
+    sample = drawn(store, wanted.counts, 6 * SAMPLE, wanted.seed)
     queries = seen(store.features(sample), wanted.metric)
     done = sum(piece.objects for piece, there in zip(pieces, kept, strict=True) if there)
     bar = progress(total=sum(wanted.counts), initial=done, unit="obj") if progress else None
@@ -133,17 +133,17 @@ def _settled(
 ) -> Listing:
     """Look into more and more nodes until what is found in all shards is enough of the true nearest of a sample."""
     if not true.size:
-        return replace(listing, candidates=2 * NEAREST, nodes=listing.trees, recall=1.0)
+        return replace(listing, candidates=2 * NEAREST, nodes=LEAST, recall=1.0)
     most = min(_MOST, sum(listing.counts))
     points = projection.reduced(queries)
     # What the effort is settled by is not what it is judged by, unless there are few.
-    some = np.arange(len(sample)) % 3 == 0 if len(sample) > 2 * SAMPLE else np.ones(len(sample), dtype=bool)
+    some = np.arange(len(sample)) % 3 == 0 if len(sample) > 4 * SAMPLE else np.ones(len(sample), dtype=bool)
     judging, settling = some, ~some if not some.all() else some
 
     def tried(nodes: int) -> tuple[int, float]:
         return _enough(shards.propose(points[settling], most, nodes)[0], true[settling])
 
-    too_few, nodes = 0, 4 * listing.trees
+    too_few, nodes = 0, LEAST
     candidates, found = tried(nodes)
     while found < _RECALL and nodes < max(listing.counts):
         too_few, nodes = nodes, 2 * nodes
@@ -169,7 +169,7 @@ def _enough(rows: np.ndarray, true: np.ndarray) -> tuple[int, float]:
     ranks[query, which] = rank + 1
     found = ranks[np.isfinite(ranks)]
     # Little of what may be missed is missed here, for nodes cost more than candidates.
-    least = math.ceil(np.quantile(found, (3 + _RECALL) / 4)) if found.size else 0
+    least = math.ceil(np.quantile(found, (4 + _RECALL) / 5)) if found.size else 0
     candidates = max(2 * NEAREST, least)
     return candidates, float(np.mean(ranks <= candidates))
 

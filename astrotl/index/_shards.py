@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -24,6 +23,8 @@ try:
 except ModuleNotFoundError:
     resource = None  # type: ignore[assignment]
 
+#: So many nodes are looked into at least, for in a few objects nothing need be missed.
+LEAST = 100
 #: What a shard found of each query: rows of the whole store, -1 where there are no more, and how far they are; an index
 #: may say first how far they seem to be.
 Found = tuple[np.ndarray, ...]
@@ -89,24 +90,22 @@ def search(piece: Piece, queries: np.ndarray, k: int) -> Found:
     return rows[places] + piece.first, distances
 
 
-def propose(pieces: Sequence[Piece], points: np.ndarray, count: int, nodes: int) -> Found:
-    """Find so many candidates of each shard for each query, and how far they are in the few numbers."""
-    rows = np.full((len(points), len(pieces), count), -1, dtype=np.intp)
-    apart = np.full(rows.shape, np.inf, dtype=np.float32)
-    queries = points.tolist()
-    for number, piece in enumerate(pieces):
-        part = _opened(piece)
-        enough = math.ceil(nodes * piece.share)
-        for query, point in enumerate(queries):
-            items, distances = part.forest.get_nns_by_vector(point, count, enough, include_distances=True)
-            rows[query, number, : len(items)] = part.row_of(items)
-            apart[query, number, : len(items)] = distances
-    return rows.reshape(len(points), -1), apart.reshape(len(points), -1)
+def propose(piece: Piece, points: np.ndarray, count: int, nodes: int) -> Found:
+    """Find so many candidates of a shard for each query, and how far they are in the few numbers."""
+    part, enough = _opened(piece), max(math.ceil(nodes * piece.share), LEAST)
+    items = np.zeros((len(points), count), dtype=np.intp)
+    apart = np.full(items.shape, np.inf, dtype=np.float32)
+    for query, point in enumerate(points.tolist()):
+        found, distances = part.forest.get_nns_by_vector(point, count, enough, include_distances=True)
+        items[query, : len(found)], apart[query, : len(found)] = found, distances
+    rows = part.rows_of(items)
+    rows[np.isinf(apart)] = -1
+    return rows, apart
 
 
 def answer(piece: Piece, points: np.ndarray, queries: np.ndarray, count: int, nodes: int) -> Found:
     """Find the same in one shard, and the true distances as well."""
-    rows, apart = propose([piece], points, count, nodes)
+    rows, apart = propose(piece, points, count, nodes)
     return rows, apart, distances_of(_opened(piece).vectors, queries, rows, piece.first)
 
 
@@ -135,10 +134,9 @@ class _Part:
         if self._rows is not None and len(self._rows) != piece.objects:
             raise IndexMismatchError(f"{piece.store}: has changed since the index was opened; {piece.remedy}")
 
-    def row_of(self, items: list[int]) -> np.ndarray:
+    def rows_of(self, items: np.ndarray) -> np.ndarray:
         """Say which rows of the whole store these are."""
-        places = np.array(items, dtype=np.intp)
-        return self._first + (places if self._rows is None else self._rows[places])
+        return self._first + (items if self._rows is None else self._rows[items])
 
 
 def _most_open() -> int:
