@@ -129,8 +129,8 @@ def test_the_page_asks(page, labels_in, copied):
         asked.append(focussed(page))
         judge(page, "b", number + 1)
         page.wait_for_selector(f"#object-pane:not([data-row='{asked[-1]}'])")
-    page.keyboard.press("ArrowRight")
     asked.append(focussed(page))
+    page.keyboard.press("ArrowRight")
     page.wait_for_selector(f"#object-pane:not([data-row='{asked[-1]}'])")
     assert len({*asked, focussed(page)}) == 6
     assert page.inner_text("#tally") == "4 judged, 0 of interest"
