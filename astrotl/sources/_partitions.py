@@ -185,3 +185,14 @@ def _readable(path: str) -> Iterator[None]:
         raise FileNotFoundError(f"{path}: a partition of the catalogue is missing; download it again") from error
     except (OSError, ValueError, KeyError) as error:
         raise ValueError(f"{path}: cannot be read ({first_line(error)}); download it again") from error
+
+
+def healpix_pixels(lon: np.ndarray, lat: np.ndarray, order: int) -> np.ndarray:
+    """Give the number of the HEALPix pixel, in nested numbering, that each position lies in."""
+    try:
+        # hats: the package of the catalogues that use these pixels, whose numbers must be the same.
+        from hats.pixel_math import compute_spatial_index
+    except ModuleNotFoundError as error:
+        raise missing_dependency(error, "healpix") from error
+    finest = 29
+    return np.asarray(compute_spatial_index(lon, lat), dtype=np.int64) >> (2 * (finest - order))

@@ -13,12 +13,12 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
-from astrotl._optional import missing_dependency
 from astrotl.errors import ImageError
 from astrotl.images import ImageBatch
 from astrotl.sources._cutting import Grids
 from astrotl.sources._held import Held
 from astrotl.sources._mosaics import Chip, read_chips, unit_vectors
+from astrotl.sources._partitions import healpix_pixels
 from astrotl.sources._pixels import OpenPlanes
 from astrotl.sources.base import ImageSource, Part, pick_channels, unique_ids
 
@@ -84,7 +84,7 @@ class SkySource(ImageSource):
         """
         if not 0 <= order <= 13:
             raise ValueError(f"healpix: must be an order from 0 to 13, got {order}")
-        pixels = _healpix_pixels(self._lon, self._lat, order)
+        pixels = healpix_pixels(self._lon, self._lat, order)
         rows = np.argsort(pixels, kind="stable")
         ordered = self._take(rows)
         ordered._healpix = order, pixels[rows]
@@ -226,13 +226,3 @@ def _size_in_pixels(size: int | str | u.Quantity, chips: list[Chip]) -> int:
     if pixels < 2:
         raise ValueError(f"size: {size} is {pixels} px; at least 2 are needed")
     return pixels
-
-
-def _healpix_pixels(lon: np.ndarray, lat: np.ndarray, order: int) -> np.ndarray:
-    try:
-        # hats: the package of the catalogues that use these pixels, whose numbers must be the same.
-        from hats.pixel_math import compute_spatial_index
-    except ModuleNotFoundError as error:
-        raise missing_dependency(error, "healpix") from error
-    finest = 29
-    return np.asarray(compute_spatial_index(lon, lat), dtype=np.int64) >> (2 * (finest - order))
