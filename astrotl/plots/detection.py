@@ -25,10 +25,10 @@ __all__ = ["boxed", "completeness_purity"]
 
 #: Told apart by the line as well as by the colour.
 _LOOKS: dict[str, dict[str, Any]] = {
-    "found": {"color": BLUE, "linestyle": "-"},
-    "right": {"color": BLUE, "linestyle": "-"},
-    "missed": {"color": ORANGE, "linestyle": (0, (3, 1.5))},
-    "false": {"color": RED, "linestyle": (0, (1, 0.8))},
+    "found": {"color": BLUE, "linestyle": "-", "linewidth": 1.2},
+    "right": {"color": BLUE, "linestyle": "-", "linewidth": 1.2},
+    "missed": {"color": ORANGE, "linestyle": (0, (3, 1.5)), "linewidth": 1.2},
+    "false": {"color": RED, "linestyle": (0, (1, 0.5)), "linewidth": 1.8},
 }
 #: Images are drawn with no more pixels than this along a side.
 _SHARPEST = 768
@@ -202,9 +202,7 @@ def _read(field: Field, step: int) -> np.ndarray:
 
 def _draw_boxes(ax: Axes, boxes: Table, kind: str, named: bool) -> None:
     for (left, bottom, right, top), name in zip(corners(boxes), boxes["class"], strict=True):
-        ax.add_patch(
-            Rectangle((left, bottom), right - left, top - bottom, fill=False, linewidth=1.2, gid=kind, **_LOOKS[kind])
-        )
+        ax.add_patch(Rectangle((left, bottom), right - left, top - bottom, fill=False, gid=kind, **_LOOKS[kind]))
         if named:
             ax.text(left, top, str(name), color=_LOOKS[kind]["color"], fontsize=SMALLEST, va="bottom", clip_on=True)
 

@@ -128,7 +128,8 @@ class _Page:
 
     def html(self) -> str:
         parts = {name: part for name, part in self._parts() if part}
-        style, script = (resources.files(__package__).joinpath(name).read_text() for name in ("page.css", "page.js"))
+        here = resources.files(__package__)
+        style, script = (here.joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
         head = tag(
             "head",
             tag("meta", charset="utf-8"),
@@ -152,10 +153,9 @@ class _Page:
             yield tag("p", f"Made on {day} at {hour[:5]} UTC by astrotl {self.meta['version']}.")
 
     def _parts(self) -> Iterator[tuple[str, Markup | None]]:
-        figures = self._figures()
         yield "Objects", self._objects()
         yield "Map", self._map()
-        yield "Figures", figures
+        yield "Figures", self._figures()
         yield "Measures", _sections.measured(self.measures) if self.measures else None
         yield "Table", _sections.table_of(len(self.table), self.columns, self.anchors if self.ids else None)
         yield "Origin", self._origin()
