@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,10 @@ class Plane:
     mapped: bool
     piece: tuple[int, int] | None
     shape: tuple[int, int]
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Other processes may stand in other folders.
+        return vars(self) | {"path": os.path.abspath(self.path)}
 
     def image(self) -> np.ndarray:
         """Read or map the whole image that the plane is a part of."""

@@ -118,6 +118,10 @@ class StackSource(ImageSource):
         part.__dict__.update(self.__dict__, ids=self.ids[rows], _rows=kept)
         return part
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Other processes may stand in other folders.
+        return vars(self) | {"_path": os.path.abspath(self._path)}
+
     def read(self) -> ImageBatch:
         images = _with_arrays(self._path, lambda arrays: _rows_of(arrays[self._dataset], self._rows))
         return _batch(images, self._channel_axis, self.ids, self.channels)

@@ -98,6 +98,11 @@ class FileSource(ImageSource):
         part.__dict__.update(self.__dict__, ids=self.ids[rows], _paths=self._paths[rows])
         return part
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Other processes may stand in other folders.
+        absolute = [os.path.abspath(path) if path else "" for path in self._paths.ravel().tolist()]
+        return vars(self) | {"_paths": np.array(absolute, dtype=np.str_).reshape(self._paths.shape)}
+
     def read(self) -> ImageBatch:
         data = np.empty((len(self), len(self.channels), *self._size), dtype=np.float32)
         failed: dict[str, str] = {}

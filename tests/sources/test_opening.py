@@ -1,11 +1,14 @@
 import json
 import os
+import pickle
 
 import numpy as np
 import pytest
+from astropy.coordinates import SkyCoord
 from astropy.table import Table
 from PIL import Image
 
+from astrotl import simulate
 from astrotl.sources import ArraySource, FileSource, SkySource, StackSource, open_source, parse_inputs
 
 
@@ -229,3 +232,22 @@ def test_the_home_folder(tmp_path, stamp, noise, monkeypatch):
     assert open_source("~/g.fits").ids.tolist() == ["g"]
     assert os.path.isabs(open_source("~/*.fits").origin["inputs"])
     assert isinstance(open_source({"g": "~/*.fits"}), FileSource)
+
+
+@pytest.mark.parametrize("kind", ["stamps", "stack", "mosaic"])
+def test_a_process_in_another_folder_reads_the_same_files(tmp_path, monkeypatch, kind):
+    monkeypatch.chdir(tmp_path)
+    truth = simulate.survey("sky", objects=20, seed=1)
+    np.save("stack.npy", np.random.default_rng(1).normal(size=(20, 8, 8)))
+    source = {
+        "stamps": lambda: open_source({"r": "sky/*-r.fits"}, size=16),
+        "stack": lambda: open_source("stack.npy"),
+        "mosaic": lambda: SkySource({"r": ["sky/field0-r.fits"]}, SkyCoord(truth["ra"], truth["dec"]), size=16),
+    }[kind]()
+    here, travelling = source.read(), pickle.dumps(source)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    there = pickle.loads(travelling).read()
+    assert there.failed == here.failed
+    assert len(there.failed) < 20
+    np.testing.assert_array_equal(there.data, here.data)
