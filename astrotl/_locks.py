@@ -25,20 +25,36 @@ def locked(path: str | os.PathLike[str], *, wait: bool = False) -> Iterator[None
     if fcntl is None:
         yield
         return
-    # A folder can be locked too, but not opened by `open`.
-    file = os.open(path, os.O_RDONLY)
-    try:
+    while True:
+        file = _opened(path)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError as error:
-            raise StoreError(f"{path}: is being written by another process; wait for it to end") from error
-        except OSError as error:
-            # The shared disks of some clusters have none.
-            if error.errno not in (errno.EBADF, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
-                raise
-        yield
-    finally:
-        os.close(file)
+            _lock(file, path, wait)
+            # While it was waited for, another file may have come in its place, whose lock is another one.
+            if os.path.samestat(os.fstat(file), os.stat(path)):
+                yield
+                return
+        finally:
+            os.close(file)
+
+
+def _opened(path: str | os.PathLike[str]) -> int:
+    try:
+        # NFS locks only what is opened to be written.
+        return os.open(path, os.O_RDWR)
+    except OSError:
+        # A folder can be locked too, but not be opened like that, nor a file that may only be read.
+        return os.open(path, os.O_RDONLY)
+
+
+def _lock(file: int, path: str | os.PathLike[str], wait: bool) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError as error:
+        raise StoreError(f"{path}: is being written by another process; wait for it to end") from error
+    except OSError as error:
+        # The shared disks of some clusters have none.
+        if error.errno not in (errno.EBADF, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+            raise
 
 
 class Turns:
