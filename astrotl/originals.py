@@ -49,6 +49,8 @@ def reopened(store: FeatureStore) -> ImageSource:
         A store that was made from files.
     """
     origin = store.provenance.get("origin")
+    if "sharded" in store.provenance:
+        raise ValueError(f"images: {store.path} is one shard, which does not know where they are; name its folder")
     if origin is None:
         raise ValueError(f"images: those of {store.path} were in memory, so they cannot be read again")
     return about_boxes(**origin) if "boxes" in origin else open_source(**origin)

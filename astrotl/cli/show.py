@@ -10,6 +10,9 @@ import click
 
 from astrotl.cli._options import room, shared_options, summaries
 
+#: So many bad shards are named one by one.
+_PROBLEMS = 10
+
 
 @click.command()
 @click.argument("file", metavar="FILE")
@@ -58,14 +61,16 @@ def _show_store(file: str) -> None:
         ),
         steps=", ".join(_called(step["step"], step["parameters"]) for step in made.get("steps", [])) or "none",
         bands=", ".join(made.get("source", {}).get("channels", [])),
-        images=(made.get("origin") or {}).get("inputs", "in memory"),
+        images=(made.get("origin") or {}).get("inputs", "as its folder says" if "sharded" in made else "in memory"),
         engine=made.get("runs_on", "as each shard says" if shards else "?"),
         created=made.get("created", "?"),
         versions=", ".join(f"{name} {version}" for name, version in made.get("versions", {}).items()),
         uuid=store.uuid,
     )
-    for problem in problems.values():
+    for problem in [*problems.values()][:_PROBLEMS]:
         click.echo(f"  {problem}")
+    if len(problems) > _PROBLEMS:
+        click.echo(f"  and {len(problems) - _PROBLEMS:,} more")
     for row in failed:
         click.echo(f"  failed: {row['id']}: {row['reason']}")
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from typing import Any
 
 from astrotl._executors import finished
 from astrotl._threads import threads
+from astrotl.errors import StoreError
 from astrotl.extract._work import Work
 from astrotl.sources import ImageSource
 from astrotl.store import Shard, ShardedStore
@@ -36,7 +38,10 @@ def fill_shards(
     """Do what the shards miss: here one after the other, block by block; elsewhere shard by shard."""
 
     def tasks() -> Iterator[tuple[str, tuple[Any, ...]]]:
-        for number, shard in enumerate(store.shards):
+        # Those that exist first: in them it shows that the images are of other objects, before a new one is made.
+        begun = store.begun()
+        for number in [*begun, *sorted({*range(len(store.shards))}.difference(begun))]:
+            shard = store.shards[number]
             known = {"uuid": store.uuid_of(number), "sharded": store.uuid}
             # Other processes may stand in other folders.
             path = os.path.abspath(store.path_of(number))
@@ -54,6 +59,11 @@ def fill_shards(
 
 def extract_shard(path: str, source: ImageSource, work: Work, known: dict[str, str]) -> int:
     """Do what one shard misses, by this worker alone, and say how many rows that were."""
+    folder = os.path.dirname(path)
+    if not os.path.isdir(folder):
+        raise StoreError(
+            f"{folder}: is not there on the worker {socket.gethostname()}; name a folder that all machines see"
+        )
     counts: list[int] = []
     with threads(1) as pool:
         _fill(path, source, work, known, pool, 2, counts.append)

@@ -10,14 +10,14 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from astrotl._threads import threads
-from astrotl.errors import AstrotlWarning, ImageError
+from astrotl.errors import AstrotlWarning, ImageError, StoreError
 from astrotl.extract._shards import fill_shards, open_shards
 from astrotl.extract._work import Work
 from astrotl.extract.recipes import make_extractor
 from astrotl.extractors import Extractor
 from astrotl.preprocess import Step
 from astrotl.sources import ImageSource
-from astrotl.store import FeatureStore, ShardedStore, open_store
+from astrotl.store import FeatureStore, ShardedStore, delete_store
 
 __all__ = ["extract_features"]
 
@@ -93,20 +93,27 @@ def extract_features(
         extractor = make_extractor(extractor)
     plan = (*(extractor.default_steps() if steps is None else steps), *extractor.input.steps())
     work = Work(plan, extractor, block)
+    _check_place(os.fspath(path), shard, overwrite)
     if overwrite and os.path.exists(path):
         # Whatever is wrong with the extractor shows before an old store is gone.
         extractor.runs_on()
-        open_store(path).delete()
+        delete_store(path)
     if shard is not None:
         store: FeatureStore = open_shards(path, source, work, shard)
-    elif os.path.isdir(path):
-        raise ValueError(f"path: {os.fspath(path)} is a folder; name a file, or say by shard how much a file holds")
     else:
         source = source.loaded()
         store = work.open(path, source)
-    do_missing(store, source, work, workers=workers, executor=executor, window=window, progress=progress)
+    with store.lock():
+        do_missing(store, source, work, workers=workers, executor=executor, window=window, progress=progress)
     _report(store)
     return store
+
+
+def _check_place(path: str, shard: int | None, overwrite: bool) -> None:
+    if shard is None and (os.path.isdir(path) or path.endswith(os.sep)):
+        raise ValueError(f"path: {path} is a folder; name a file, or say by shard how much a file holds")
+    if shard is not None and os.path.isfile(path) and not overwrite:
+        raise ValueError(f"path: {path} is a file; name a folder for the shards, or overwrite it with --overwrite")
 
 
 def do_missing(
@@ -119,9 +126,9 @@ def do_missing(
     window: int,
     progress: Callable[..., Any] | None,
 ) -> None:
-    """Do what a store misses, wherever the work is to be done."""
+    """Do what a store misses, wherever the work is to be done; whoever calls this holds the store's lock."""
     # Counting looks at every shard, so that a damaged one shows before hours of work.
-    with store.lock(), _advancing(len(store), store.count_done(), progress) as advance:
+    with _advancing(len(store), store.count_done(), progress) as advance:
         if isinstance(store, ShardedStore):
             fill_shards(store, source, work, workers, executor, window, advance)
         else:
@@ -144,6 +151,12 @@ def _advancing(total: int, done: int, progress: Callable[..., Any] | None) -> It
 
 def _report(store: FeatureStore) -> None:
     failed = store.failed()
+    lost = len(store) - store.count_done() - len(failed)
+    if lost:
+        raise StoreError(
+            f"{store.path}: {lost:,} rows were done elsewhere and are not here; "
+            "have all workers see this folder under the same path"
+        )
     if not len(failed):
         return
     first = f"{failed['id'][0]}: {failed['reason'][0]}"

@@ -140,4 +140,4 @@ def why_unusable(path: str, error: Exception) -> str:
         return f"cannot be written ({os.strerror(error.errno)}); what was done is kept"
     if not h5py.is_hdf5(path):
         return "is not a feature store (nor any HDF5 file); make one with astrotl extract"
-    return f"is damaged and cannot be used; remove it and extract again ({str(error).splitlines()[0]})"
+    return f"is damaged and cannot be used ({str(error).splitlines()[0]}); extract it again with --overwrite"

@@ -34,6 +34,12 @@ def seal(path: str) -> None:
         raw.write(json.dumps(known).encode().ljust(SEAL_BYTES))
 
 
+def is_sealed(path: str | os.PathLike[str]) -> bool:
+    """Say whether a file begins with a seal, whatever has become of the rest."""
+    with open(path, "rb") as raw:
+        return raw.read(SEAL_BYTES).startswith(f'{{"{_SEAL}"'.encode())
+
+
 def check_seal(path: str) -> None:
     """Refuse a file that is cut short, or whose bookkeeping is not what was sealed; the first format has no seal."""
     with open(path, "rb") as raw:

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
+from shlex import quote
 from typing import Any
 
 import h5py
@@ -27,7 +28,6 @@ __all__ = ["FeatureStore"]
 COMPARED = ("source", "steps", "extractor")
 
 MISSING, DONE, FAILED = 0, 1, 2
-_AGAIN = "remove it and extract again"
 #: So many rows are read at once to be checked.
 _AT_ONCE = 8192
 _TURNS = Turns()
@@ -57,9 +57,9 @@ class FeatureStore:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = os.fspath(path)
+        self.path, self.uuid = os.fspath(path), ""
         with self._open() as file:
-            self.uuid: str = file.attrs["uuid"]
+            self.uuid = str(file.attrs["uuid"])
             self.block: int = int(file.attrs["block"])
             self.shape: tuple[int, int] = file["features"].shape
             self.provenance: dict[str, Any] = json.loads(file["provenance"][()])
@@ -115,9 +115,8 @@ class FeatureStore:
 
     @cached_property
     def _objects(self) -> tuple[np.ndarray, np.ndarray | None]:
+        self.check_objects()
         with self._open() as file:
-            if "objects_crc32" in file.attrs and file.attrs["objects_crc32"] != objects_checksum(file):
-                raise StoreError(f"{self.path}: is damaged (its ids or positions); {_AGAIN}")
             positions = file["positions"][:] if "positions" in file else None
             return np.asarray(file["ids"].asstr()[:].astype(np.str_)), positions
 
@@ -207,11 +206,19 @@ class FeatureStore:
                 flags, values, changed = (read[back] for read in _read(file, wanted))
         values[flags != DONE] = np.nan
         if changed.any():
+            # A shard alone does not know where its images are.
+            whole = os.path.dirname(self.path) or "." if "sharded" in self.provenance else self.path
             raise StoreError(
                 f"{self.path}: is damaged: the features of {changed.sum()} rows are not those that were written, the "
-                f"first of them row {numbers[changed].min()}; make them again with: astrotl repair {self.path}"
+                f"first of them row {numbers[changed].min()}; make them again with: astrotl repair {quote(whole)}"
             )
         return np.asarray(values)
+
+    def check_objects(self) -> None:
+        """Refuse a store whose ids or positions are not those that were written; in format 1 nobody knows."""
+        with self._open() as file:
+            if "objects_crc32" in file.attrs and file.attrs["objects_crc32"] != objects_checksum(file):
+                raise StoreError(f"{self.path}: is damaged (its ids or positions); extract it again with --overwrite")
 
     def damaged(self) -> np.ndarray:
         """Read all features, and list the rows that are done and whose features are not those that were written."""
@@ -253,10 +260,6 @@ class FeatureStore:
     def problems(self) -> dict[str, str]:
         """Say which files of the store are missing, damaged or of another store, and why; of one file, none."""
         return {}
-
-    def delete(self) -> None:
-        """Remove the store from the disk."""
-        os.unlink(self.path)
 
     def row_of(self, name: str) -> int:
         """Find the row of an id."""
@@ -339,6 +342,8 @@ class FeatureStore:
                 f"{self.path}: has the format version {version}, newer than this astrotl reads ({FORMAT_VERSION}); "
                 "upgrade astrotl"
             )
+        if self.uuid not in ("", file.attrs["uuid"]):
+            raise StoreError(f"{self.path}: is another store than when it was opened; open it again")
 
 
 def _read(file: h5py.File, rows: slice | np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from astrotl._locks import locked
 from astrotl.errors import StoreError, StoreMismatchError
 from astrotl.store.hdf5 import FeatureStore, compare
 
@@ -45,14 +46,17 @@ class Manifest:
         """Read the list of a folder and compare it, or write it if there is none."""
         if not shards:
             raise ValueError("ids: there are none, so there is nothing to store")
-        if os.path.exists(manifest_path(folder)):
-            manifest = cls.read(folder)
-            manifest._compare(folder, dim, shards, provenance)
-            return manifest
-        manifest = cls(
-            _uuid_of_shards(folder, shards) or str(uuid.uuid4()), dim, block, tuple(shards), dict(provenance)
-        )
-        manifest._write(folder)
+        try:
+            os.makedirs(folder, exist_ok=True)
+            with locked(folder, wait=True):
+                # Somebody else may just have begun it.
+                if not os.path.exists(manifest_path(folder)):
+                    known = _uuid_of_shards(folder, shards) or str(uuid.uuid4())
+                    cls(known, dim, block, tuple(shards), dict(provenance))._write(folder)
+        except OSError as error:
+            raise StoreError(f"{folder}: cannot be written ({error.strerror or error})") from error
+        manifest = cls.read(folder)
+        manifest._compare(folder, dim, shards, provenance)
         return manifest
 
     @classmethod
@@ -91,13 +95,9 @@ class Manifest:
         path = manifest_path(folder)
         shards = [shard._asdict() for shard in self.shards]
         known = {"format": FORMAT, "format_version": FORMAT_VERSION, **asdict(self), "shards": shards}
-        try:
-            os.makedirs(folder, exist_ok=True)
-            with open(f"{path}.part", "w", encoding="utf-8") as file:
-                json.dump(known, file, indent=1)
-            os.replace(f"{path}.part", path)
-        except OSError as error:
-            raise StoreError(f"{folder}: cannot be written ({error.strerror or error})") from error
+        with open(f"{path}.part", "w", encoding="utf-8") as file:
+            json.dump(known, file, indent=1)
+        os.replace(f"{path}.part", path)
 
     def uuid_of(self, number: int) -> str:
         """Give the uuid that a shard has, by which one of another store, or in another place, is found out."""

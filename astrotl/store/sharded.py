@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property, lru_cache
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -100,7 +101,15 @@ class ShardedStore(FeatureStore):
 
     @property
     def _remedy(self) -> str:
-        return f"make it again with: astrotl repair {self.path}"
+        return f"make it again with: astrotl repair {quote(self.path)}"
+
+    @contextmanager
+    def _with_remedy(self) -> Iterator[None]:
+        """Have what a shard says of itself end with what helps a shard."""
+        try:
+            yield
+        except StoreError as error:
+            raise StoreError(f"{str(error).rpartition('; ')[0]}; {self._remedy}") from error
 
     def rows_of_shard(self, number: int) -> slice:
         """Say which rows a shard holds."""
@@ -112,10 +121,8 @@ class ShardedStore(FeatureStore):
             path = self.path_of(number)
             if not os.path.exists(path):
                 raise StoreError(f"{path}: is missing; {self._remedy}")
-            try:
+            with self._with_remedy():
                 shard = FeatureStore(path)
-            except StoreError as error:
-                raise StoreError(f"{error}; {self._remedy}") from error
             if shard.uuid != self.uuid_of(number) or shard.shape != (self.shards[number].rows, self.shape[1]):
                 raise StoreError(f"{path}: belongs to another store, or to another place in this one; {self._remedy}")
             self._known[number] = shard
@@ -127,7 +134,8 @@ class ShardedStore(FeatureStore):
         for number, shard in enumerate(self.shards):
             try:
                 self._known.pop(number, None)
-                self.shard(number)
+                with self._with_remedy():
+                    self.shard(number).check_objects()
             except StoreError as error:
                 found[shard.name] = str(error)
         return found
@@ -145,7 +153,7 @@ class ShardedStore(FeatureStore):
     def failed(self) -> Table:
         """List the objects that could not be read: ``row``, ``id`` and ``reason``."""
         tables = []
-        for number in self._there():
+        for number in self.begun():
             self.shard(number)
             table = FeatureStore(self.path_of(number)).failed()
             table["row"] += self._starts[number]
@@ -160,17 +168,18 @@ class ShardedStore(FeatureStore):
 
     def count_done(self) -> int:
         """Count the rows that have features."""
-        return sum(self.shard(number).count_done() for number in self._there())
+        return sum(self.shard(number).count_done() for number in self.begun())
 
     def delete(self) -> None:
         """Remove the shards and their list from the disk; what else lies in the folder stays."""
-        for number in self._there():
-            os.unlink(self.path_of(number))
-        os.unlink(manifest_path(self.path))
+        with self.lock():
+            for number in self.begun():
+                os.unlink(self.path_of(number))
+            os.unlink(manifest_path(self.path))
 
     def damaged(self) -> np.ndarray:
         """Read all features, and list the rows that are done and whose features are not those that were written."""
-        found = [self.shard(number).damaged() + self._starts[number] for number in self._there()]
+        found = [self.shard(number).damaged() + self._starts[number] for number in self.begun()]
         return np.concatenate([np.empty(0, dtype=np.intp), *found])
 
     def forget(self, rows: npt.ArrayLike) -> None:
@@ -188,9 +197,8 @@ class ShardedStore(FeatureStore):
         """Read the features of some rows, or of all; those not done are NaN."""
         numbers = numbered(rows, len(self))
         values = np.full((len(numbers), self.shape[1]), np.nan, dtype=np.float32)
-        there = set(self._there())
         for number, where, local in self._by_shard(numbers):
-            if number in there:
+            if os.path.exists(self.path_of(number)):
                 values[where] = self.shard(number).features(_as_slice(local))
         return values
 
@@ -212,7 +220,7 @@ class ShardedStore(FeatureStore):
 
     def _flags(self) -> np.ndarray:
         flags = np.zeros(len(self), dtype=np.uint8)
-        there = self._there()
+        there = self.begun()
         for number in there:
             flags[self.rows_of_shard(number)] = self.shard(number)._flags()
         if len(there) < len(self.shards):
@@ -225,9 +233,11 @@ class ShardedStore(FeatureStore):
             )
         return flags
 
-    def _there(self) -> list[int]:
-        """List the shards that have been begun."""
-        return [number for number in range(len(self.shards)) if os.path.exists(self.path_of(number))]
+    def begun(self) -> list[int]:
+        """List the numbers of the shards that have been begun."""
+        # One look at the folder: a shared disk may remember for a while that a single file was not there.
+        names = set(os.listdir(self.path))
+        return [number for number, shard in enumerate(self.shards) if shard.name in names]
 
     def _by_shard(self, rows: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
         """Give of each shard that holds some of these rows its number, the places of these, and their own rows."""
@@ -238,14 +248,14 @@ class ShardedStore(FeatureStore):
             yield number, where, rows[where] - self._starts[number]
 
     def _find(self, name: str) -> int | None:
-        for number in self._there():
+        for number in self.begun():
             row = FeatureStore(self.path_of(number))._find(name)
             if row is not None:
                 return row + int(self._starts[number])
         return None
 
     def _some_ids(self) -> list[str]:
-        return FeatureStore(self.path_of(self._there()[0]))._some_ids() if self._there() else []
+        return FeatureStore(self.path_of(self.begun()[0]))._some_ids() if self.begun() else []
 
     def _read_objects(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Read ids and positions; no shard keeps what is read of it."""
@@ -253,8 +263,8 @@ class ShardedStore(FeatureStore):
         positions: np.ndarray | None = None
         for number, where, local in self._by_shard(rows):
             self.shard(number)
-            shard = FeatureStore(self.path_of(number))
-            names, places = shard._read_objects(local)
+            with self._with_remedy():
+                names, places = FeatureStore(self.path_of(number))._read_objects(local)
             ids = ids.astype(np.promote_types(ids.dtype, names.dtype), copy=False)
             ids[where] = names
             if places is not None:

@@ -115,6 +115,17 @@ def test_overwrite_spares_what_is_not_a_store(images, tmp_path):
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
 
 
+def test_a_damaged_store_is_overwritten(images, tmp_path):
+    store = extract_features(ArraySource(images), "profiles", tmp_path / "f.h5")
+    os.truncate(store.path, 3000)
+    with pytest.raises(StoreError, match=r"f\.h5: is damaged .*; extract it again with --overwrite$"):
+        extract_features(ArraySource(images), "profiles", tmp_path / "f.h5")
+    again = extract_features(ArraySource(images), "profiles", tmp_path / "f.h5", overwrite=True)
+    assert len(again.done()) == 50
+    with pytest.raises(StoreError, match="is another store than when it was opened"):
+        store.features()
+
+
 def _write_stamps(folder, images):
     folder.mkdir()
     for number, image in enumerate(images):

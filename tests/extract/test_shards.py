@@ -1,6 +1,7 @@
 """Stores in shards: the same features, each shard made by one writer, and made again alone."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -18,8 +19,10 @@ from astrotl import FeatureStore, extract_features, open_store, simulate
 from astrotl.errors import AstrotlError, AstrotlWarning, StoreError, StoreMismatchError
 from astrotl.extract import repair_features
 from astrotl.images import ImageBatch
+from astrotl.originals import reopened
 from astrotl.sources import ArraySource, ImageSource
 from astrotl.sources.base import Part
+from astrotl.store import Shard, ShardedStore
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +79,7 @@ def test_progress_counts_from_what_is_there(source, survey):
 
     with ThreadPoolExecutor(1) as executor:
         extract_features(source, "profiles", survey.path, block=4, shard=16, executor=executor, progress=Bar)
-    assert heard == [{"total": 50, "initial": 34, "unit": "img"}, 0, 16, 0, 0, "closed"]
+    assert heard == [{"total": 50, "initial": 34, "unit": "img"}, 0, 0, 0, 16, "closed"]
 
 
 def test_only_the_same_images_steps_and_shards_go_on(source, survey):
@@ -130,15 +133,27 @@ def _fill_with_zeros(survey, other):
     Path(survey.path_of(1)).write_bytes(bytes(5000))
 
 
-@pytest.mark.parametrize("fault", [_truncate, _lose, _misplace, _take_from_another_store, _fill_with_zeros])
+def _change_an_id(survey, other):
+    with h5py.File(survey.path_of(1), "r+") as file:
+        file["ids"][3] = "77"
+
+
+FAULTS = [_truncate, _lose, _misplace, _take_from_another_store, _fill_with_zeros, _change_an_id]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
 def test_a_bad_shard_is_named_with_the_command_that_makes_it_again(source, whole, survey, tmp_path, fault):
     fault(survey, extract_features(source, "profiles", tmp_path / "other", block=4, shard=16))
     store = open_store(survey.path)
     (name,) = store.problems()
     assert name == "shard-00001.h5"
-    with pytest.raises(StoreError, match=rf"shard-00001\.h5.*astrotl repair {survey.path}"):
-        store.shard(1)
-    if fault is not _lose:
+    assert re.fullmatch(
+        rf"[^;]*shard-00001\.h5: [^;]*; make it again with: astrotl repair {survey.path}", store.problems()[name]
+    )
+    if fault is not _change_an_id:
+        with pytest.raises(StoreError, match=rf"shard-00001\.h5.*astrotl repair {survey.path}"):
+            store.shard(1)
+    if fault not in (_lose, _change_an_id):
         with pytest.raises(StoreError, match=r"shard-00001\.h5.*astrotl repair"):
             store.features([3, 20])
         with pytest.raises(StoreError, match=r"shard-00001\.h5.*astrotl repair"):
@@ -180,6 +195,90 @@ def test_repair_does_again_the_blocks_that_have_changed_and_no_others(source, wh
     assert problems == {"rows": "the features of 2 rows were not those that were written"}
     assert read == ["16", "17", "18", "19", "24", "25", "26", "27"]
     assert store.features().tobytes() == whole.tobytes()
+
+
+def test_images_of_other_objects_repair_nothing(source, whole, survey, tmp_path):
+    images = source.read().data
+    others = ArraySource(images, ids=[f"other {row}" for row in range(50)])
+    alone = extract_features(source, "profiles", tmp_path / "alone.h5", block=4)
+    alone.forget([3])
+    os.unlink(survey.path_of(0))
+    for path in (alone.path, survey.path):
+        for wrong in (others, source[:40], ArraySource(images[:, :, :16, :16])):
+            with pytest.raises(StoreMismatchError):
+                repair_features(path, wrong)
+    assert alone.count_done() == 46
+    assert not os.path.exists(survey.path_of(0))
+    repair_features(survey.path, source)
+    assert open_store(survey.path).features().tobytes() == whole.tobytes()
+
+
+def test_a_shard_of_its_own_names_the_folder_that_is_repaired(source, tmp_path):
+    store = extract_features(source, "profiles", tmp_path / "my survey", block=4, shard=16)
+    with h5py.File(store.path_of(1), "r+") as file:
+        file["features"][2] += 1
+    with pytest.raises(StoreError, match=rf"astrotl repair '{store.path}'$"):
+        FeatureStore(store.path_of(1)).features()
+    with pytest.raises(ValueError, match=r"shard-00001\.h5 is one shard.*name its folder"):
+        reopened(FeatureStore(store.path_of(1)))
+
+
+def test_what_workers_wrote_elsewhere_is_missed(source, tmp_path):
+    class Elsewhere(ThreadPoolExecutor):
+        """Its workers see another folder under the same name."""
+
+        def submit(self, function, path, *given):
+            (tmp_path / "elsewhere").mkdir(exist_ok=True)
+            return super().submit(function, str(tmp_path / "elsewhere" / os.path.basename(path)), *given)
+
+    with Elsewhere(1) as executor, pytest.raises(StoreError, match=r"50 rows were done elsewhere .* same path"):
+        extract_features(source, "profiles", tmp_path / "survey", block=4, shard=16, executor=executor)
+
+
+def test_a_worker_that_does_not_see_the_folder_says_so(source, tmp_path):
+    class Blind(ThreadPoolExecutor):
+        """Its workers see no such folder."""
+
+        def submit(self, function, path, *given):
+            return super().submit(function, "/nowhere" + path, *given)
+
+    with Blind(1) as executor, pytest.raises(StoreError, match=r"survey: is not there on the worker .* all machines"):
+        extract_features(source, "profiles", tmp_path / "survey", block=4, shard=16, executor=executor)
+
+
+def test_a_file_and_a_folder_never_take_each_others_place(source, survey, tmp_path):
+    alone = extract_features(source, "profiles", tmp_path / "alone.h5", block=4)
+    for overwrite in (False, True):
+        with pytest.raises(ValueError, match=r"path: .*survey is a folder; name a file"):
+            extract_features(source, "profiles", survey.path, overwrite=overwrite)
+    assert open_store(survey.path).problems() == {}
+    with pytest.raises(ValueError, match=r"path: .*new/ is a folder; name a file"):
+        extract_features(source, "profiles", f"{tmp_path}/new/")
+    with pytest.raises(ValueError, match=r"path: .*alone\.h5 is a file; name a folder .*--overwrite"):
+        extract_features(source, "profiles", alone.path, shard=16)
+    assert len(extract_features(source, "profiles", alone.path, shard=16, overwrite=True).shards) == 4
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs locks")
+def test_what_is_being_written_is_neither_overwritten_nor_repaired(source, survey, tmp_path):
+    alone = extract_features(source, "profiles", tmp_path / "alone.h5", block=4)
+    for store, shard in ((alone, None), (survey, 16)):
+        with store.lock():
+            with pytest.raises(StoreError, match="is being written by another process"):
+                extract_features(source, "profiles", store.path, block=4, shard=shard, overwrite=True)
+            with pytest.raises(StoreError, match="is being written by another process"):
+                repair_features(store.path, source)
+        assert len(open_store(store.path).done()) == 50
+
+
+def test_two_that_begin_a_survey_at_once_make_one(source, tmp_path):
+    def begin(_):
+        return ShardedStore.open_or_create(tmp_path / "survey", 3, 4, [Shard("shard-00000.h5", 5)], {}).uuid
+
+    for _ in range(20):
+        with ThreadPoolExecutor(8) as pool:
+            assert len(set(pool.map(begin, range(8)))) == 1
+        shutil.rmtree(tmp_path / "survey")
 
 
 def test_unreadable_images_are_listed_with_their_rows_in_the_whole(tmp_path):

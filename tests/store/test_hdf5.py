@@ -3,7 +3,9 @@
 import json
 import os
 import shutil
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import h5py
@@ -12,6 +14,7 @@ import pytest
 
 from astrotl import FeatureStore
 from astrotl.errors import StoreError, StoreMismatchError
+from astrotl.store import is_store
 from astrotl.store._sealing import seal
 
 MADE = {"source": {"kind": "files", "size": [64, 64]}, "steps": [{"step": "stretch"}], "extractor": {"class": "a:B"}}
@@ -286,3 +289,31 @@ def test_damaged_rows_are_named_with_the_command_that_makes_them_again(store):
         store.features([8, 7])
     store.forget([2, 3])
     assert store.missing().tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("left", [None, 3000, 600])
+def test_a_damaged_file_is_still_known_for_a_store(store, left):
+    if left is not None:
+        os.truncate(store.path, left)
+    assert is_store(store.path)
+
+
+def test_what_is_no_store_is_not_taken_for_one(tmp_path):
+    h5py.File(tmp_path / "other.h5", "w").close()
+    (tmp_path / "empty.h5").touch()
+    for name in ("other.h5", "empty.h5", "gone.h5", ""):
+        assert not is_store(tmp_path / name)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs locks")
+def test_who_waited_for_a_file_locks_the_one_that_is_there_now(store, tmp_path):
+    """The other one has been set aside meanwhile."""
+    with ThreadPoolExecutor(1) as pool, ExitStack() as locks:
+        with store.lock():
+            shutil.copy(store.path, tmp_path / "new.h5")
+            waiting = pool.submit(lambda: locks.enter_context(store.lock(wait=True)))
+            time.sleep(0.1)
+            os.replace(tmp_path / "new.h5", store.path)
+        waiting.result(10)
+        with pytest.raises(StoreError, match="is being written"), store.lock():
+            pass
