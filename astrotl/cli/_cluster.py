@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from astrotl._optional import missing_dependency
+from astrotl.errors import first_line
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -38,10 +39,11 @@ def at_work(scheduler: str | None, workers: int | None) -> Iterator[dict[str, An
         return
     with ExitStack() as stack:
         client = stack.enter_context(_client(scheduler, workers, stack))
-        click.echo(f"dashboard: {client.dashboard_link}", err=True)
-        threads = sum(client.nthreads().values())
+        threads = client.nthreads()
+        # A cluster whose workers still stand in the queue is no mistake: the work waits for them.
+        click.echo(f"{len(threads):,} workers so far, dashboard: {client.dashboard_link}", err=True)
         # The same task is not the same work: it writes files, which may since be gone.
-        yield {"executor": client.get_executor(pure=False), "window": max(16, 2 * threads)}
+        yield {"executor": client.get_executor(pure=False), "window": max(16, 2 * sum(threads.values()))}
 
 
 def _client(scheduler: str, workers: int | None, stack: ExitStack) -> Any:
@@ -59,8 +61,8 @@ def _client(scheduler: str, workers: int | None, stack: ExitStack) -> Any:
         if os.path.exists(scheduler):
             return Client(scheduler_file=scheduler)
         return Client(scheduler)
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
+    # AssertionError, KeyError: what Dask says of a file that no scheduler has written.
+    except (OSError, ValueError, AssertionError, KeyError) as error:
         raise ValueError(
-            f"scheduler: nobody answers at {scheduler} ({reason}); start one with: dask scheduler"
+            f"scheduler: nobody answers at {scheduler} ({first_line(error)}); start one with: dask scheduler"
         ) from error

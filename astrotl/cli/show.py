@@ -49,10 +49,14 @@ def _show_store(file: str) -> None:
     shards = len(store.shards) if isinstance(store, ShardedStore) else 0
     problems = store.problems() if isinstance(store, ShardedStore) else {}
     failed = store.failed() if not problems else []
-    done = f", of which {store.count_done():,} done and {len(failed):,} failed" if not problems else ""
+    if isinstance(store, ShardedStore):
+        whole = [number for number, shard in enumerate(store.shards) if shard.name not in problems]
+        done = sum(store.shard(number).count_done() for number in whole)
+    else:
+        done = store.count_done()
     click.echo(f"{file}: feature store")
     _lines(
-        objects=f"{len(store):,}{done}",
+        objects=f"{len(store):,}, of which {done:,} done" + (f" and {len(failed):,} failed" if not problems else ""),
         **({"shards": f"{shards:,}, of which {len(problems):,} missing or damaged"} if shards else {}),
         features=f"{store.shape[1]:,} each",
         extractor=_called(

@@ -128,6 +128,8 @@ def _rows_of(what: Table | FeatureStore, store: FeatureStore | None) -> Rows:
 def _check_place(path: str, overwrite: bool) -> None:
     if not os.path.isdir(os.path.dirname(path)):
         raise FileNotFoundError(f"{path}: there is no folder {os.path.dirname(path)}")
+    if not os.access(os.path.dirname(path), os.W_OK):
+        raise ValueError(f"path: {os.path.dirname(path)} may not be written to; give another folder")
     if not os.path.lexists(path):
         return
     if not overwrite:

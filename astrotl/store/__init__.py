@@ -30,13 +30,16 @@ def open_store(path: str | os.PathLike[str]) -> FeatureStore:
 
 def delete_store(path: str | os.PathLike[str]) -> None:
     """Remove a store from the disk, even a damaged file, but nothing that is no store or is being written."""
-    if os.path.isdir(path):
-        ShardedStore(path).delete()
-    elif is_store(path):
+    if not os.path.isdir(path) and not is_store(path):
+        raise StoreError(f"{os.fspath(path)}: is not a feature store, so it is not overwritten; name another file")
+    try:
+        if os.path.isdir(path):
+            ShardedStore(path).delete()
+            return
         with locked(path):
             os.unlink(path)
-    else:
-        raise StoreError(f"{os.fspath(path)}: is not a feature store, so it is not overwritten; name another file")
+    except PermissionError as error:
+        raise StoreError(f"{os.fspath(path)}: may not be removed (permission denied); name another place") from error
 
 
 def is_store(path: str | os.PathLike[str]) -> bool:

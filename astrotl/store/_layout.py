@@ -41,7 +41,8 @@ def create(
             if not os.path.exists(path):
                 _write(path, ids, dim, provenance, block, positions, uuid or str(uuid4()))
     except OSError as error:
-        raise StoreError(f"{path}: cannot be written ({error.strerror or error})") from error
+        why = os.strerror(error.errno) if error.errno else error
+        raise StoreError(f"{path}: cannot be written ({why}); name another place with -o") from error
 
 
 def _write(
@@ -134,8 +135,6 @@ def keep_reasons(dataset: h5py.Dataset, failed: Mapping[int, str]) -> None:
 
 def why_unusable(path: str, error: Exception) -> str:
     """Say why a file cannot be read or written as a store."""
-    if isinstance(error, PermissionError):
-        return "may not be opened (permission denied)"
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
         return f"cannot be written ({os.strerror(error.errno)}); what was done is kept"
     if not h5py.is_hdf5(path):

@@ -34,6 +34,10 @@ _TURNS = Turns()
 _REMEDY = "give another file with -o, or overwrite this one with --overwrite"
 
 
+class NoFaultError(StoreError):
+    """A store cannot be used, and its file is not at fault."""
+
+
 class FeatureStore:
     """Features of many objects in one HDF5 file.
 
@@ -329,6 +333,8 @@ class FeatureStore:
             raise StoreError(f"{self.path}: there is no such store; make it with astrotl extract") from error
         except (StoreError, MemoryError):
             raise
+        except PermissionError as error:
+            raise NoFaultError(f"{self.path}: may not be opened (permission denied); ask its owner") from error
         except Exception as error:
             # HDF5 has many ways of saying that what it finds makes no sense.
             raise StoreError(f"{self.path}: {why_unusable(self.path, error)}") from error
@@ -338,12 +344,12 @@ class FeatureStore:
             raise StoreError(f"{self.path}: is an HDF5 file, but not a feature store; make one with astrotl extract")
         version = int(file.attrs["format_version"])
         if version > FORMAT_VERSION:
-            raise StoreError(
+            raise NoFaultError(
                 f"{self.path}: has the format version {version}, newer than this astrotl reads ({FORMAT_VERSION}); "
                 "upgrade astrotl"
             )
         if self.uuid not in ("", file.attrs["uuid"]):
-            raise StoreError(f"{self.path}: is another store than when it was opened; open it again")
+            raise NoFaultError(f"{self.path}: is another store than when it was opened; open it again")
 
 
 def _read(file: h5py.File, rows: slice | np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

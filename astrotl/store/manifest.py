@@ -54,7 +54,9 @@ class Manifest:
                     known = _uuid_of_shards(folder, shards) or str(uuid.uuid4())
                     cls(known, dim, block, tuple(shards), dict(provenance))._write(folder)
         except OSError as error:
-            raise StoreError(f"{folder}: cannot be written ({error.strerror or error})") from error
+            raise StoreError(
+                f"{folder}: cannot be written ({error.strerror or error}); name another place with -o"
+            ) from error
         manifest = cls.read(folder)
         manifest._compare(folder, dim, shards, provenance)
         return manifest

@@ -16,7 +16,7 @@ from astropy.table import Table, vstack
 
 from astrotl._locks import locked
 from astrotl.errors import AstrotlWarning, StoreError
-from astrotl.store.hdf5 import FeatureStore, numbered
+from astrotl.store.hdf5 import FeatureStore, NoFaultError, numbered
 from astrotl.store.manifest import Manifest, Shard, manifest_path
 
 __all__ = ["ShardedStore"]
@@ -108,6 +108,8 @@ class ShardedStore(FeatureStore):
         """Have what a shard says of itself end with what helps a shard."""
         try:
             yield
+        except NoFaultError:
+            raise
         except StoreError as error:
             raise StoreError(f"{str(error).rpartition('; ')[0]}; {self._remedy}") from error
 
@@ -129,13 +131,18 @@ class ShardedStore(FeatureStore):
         return self._known[number]
 
     def problems(self) -> dict[str, str]:
-        """Look at every shard, and say which are missing, damaged or of another store, and why."""
+        """Look at every shard, and say which are missing, damaged or of another store, and why.
+
+        One that may not be read, or is of a newer format, is an error, for nothing is wrong with it.
+        """
         found = {}
         for number, shard in enumerate(self.shards):
             try:
                 self._known.pop(number, None)
                 with self._with_remedy():
                     self.shard(number).check_objects()
+            except NoFaultError:
+                raise
             except StoreError as error:
                 found[shard.name] = str(error)
         return found

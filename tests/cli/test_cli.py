@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -167,6 +168,23 @@ def test_info_knows_every_kind_of_file(folder, file, said):
     assert done.returncode == 0, done.stderr
     for words in said:
         assert words in done.stdout
+
+
+def test_info_tells_what_a_survey_has_and_what_it_lacks(folder):
+    extract = ["extract", "stamps", "--extractor", "profiles", "--shard", "2", "-o", "survey"]
+    assert call(folder, *extract).returncode == 0
+    (folder / "survey" / "shard-00001.h5").unlink()
+    with open(folder / "survey" / "shard-00000.h5", "r+b") as file:
+        file.truncate(3000)
+    said = call(folder, "info", "survey").stdout
+    assert re.search(r"shards +\d+, of which 2 missing or damaged", said)
+    assert re.search(r"objects +\d+, of which \d+ done\n", said)
+    assert "survey/shard-00001.h5: is missing; make it again with: astrotl repair survey\n" in said
+    alone = call(folder, "info", "survey/shard-00000.h5")
+    assert alone.stderr.startswith(
+        "astrotl: error: survey/shard-00000.h5: is damaged and cannot be used (it has 3,000 "
+    )
+    assert call(folder, "repair", "survey").stdout.count("made again: ") == 2
 
 
 def test_info_knows_an_index(folder):

@@ -182,7 +182,7 @@ def test_local_processes_serve_from_the_command_line(stack, whole, tmp_path):
     command = [sys.executable, "-m", "astrotl", "extract", stack, "--extractor", "profiles", "--block", "16"]
     command += ["--scheduler", "local", "--workers", "2", "--shard", "320", "-o", tmp_path / "survey"]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    assert "dashboard: http://" in done.stderr
+    assert "2 workers so far, dashboard: http://" in done.stderr
     assert open_store(tmp_path / "survey").features().tobytes() == whole.tobytes()
 
 
@@ -191,6 +191,7 @@ def test_local_processes_serve_from_the_command_line(stack, whole, tmp_path):
     [
         (["--scheduler", "tcp://127.0.0.1:1"], "scheduler: nobody answers at tcp://127.0.0.1:1"),
         (["--scheduler", "nonsense"], "scheduler: nobody answers at nonsense"),
+        (["--scheduler", __file__], "scheduler: nobody answers at"),
         (["--scheduler", "tcp://127.0.0.1:1", "--workers", "2"], "workers: goes with --scheduler local"),
     ],
 )

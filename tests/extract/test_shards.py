@@ -23,6 +23,7 @@ from astrotl.originals import reopened
 from astrotl.sources import ArraySource, ImageSource
 from astrotl.sources.base import Part
 from astrotl.store import Shard, ShardedStore
+from astrotl.store._sealing import seal
 
 
 @pytest.fixture(scope="module")
@@ -393,3 +394,29 @@ def test_the_caller_killed_while_its_workers_write_the_same_call_does_the_rest(s
     assert not list(path.glob("*.part"))
     # The workers of a caller that was killed would wait for ever.
     os.killpg(child.pid, signal.SIGKILL)
+
+
+def test_a_shard_that_is_not_at_fault_is_left_where_it_is(source, survey):
+    with h5py.File(survey.path_of(1), "r+") as file:
+        file.attrs["format_version"] += 1
+    seal(survey.path_of(1))
+    for do in (open_store(survey.path).problems, open_store(survey.path).features):
+        with pytest.raises(StoreError, match=r"shard-00001\.h5: has the format version .*; upgrade astrotl$"):
+            do()
+    with pytest.raises(StoreError, match="upgrade astrotl"):
+        repair_features(survey.path, source)
+    assert not list(Path(survey.path).glob("*.damaged"))
+
+
+def test_what_may_not_be_read_or_written_is_said(source, survey, tmp_path):
+    os.chmod(survey.path_of(1), 0)
+    if os.access(survey.path_of(1), os.R_OK):
+        pytest.skip("may read what nobody may, as root does, or on Windows")
+    with pytest.raises(StoreError, match=r"shard-00001\.h5: may not be opened \(permission denied\); ask its owner$"):
+        repair_features(survey.path, source)
+    os.chmod(survey.path, 0o500)
+    with pytest.raises(StoreError, match=r"may not be removed \(permission denied\)"):
+        extract_features(source, "profiles", survey.path, shard=16, overwrite=True)
+    with pytest.raises(StoreError, match=r"f\.h5: cannot be written \(Permission denied\); name another place"):
+        extract_features(source, "profiles", f"{survey.path}/f.h5")
+    os.chmod(survey.path, 0o700)
