@@ -18,7 +18,7 @@ _PROBLEMS = 10
 @click.argument("file", metavar="FILE")
 @shared_options
 def info(file: str) -> None:
-    """Say what a file is: a store, an index, a network, a detector, a table, a FITS file, a picture or a stack.
+    """Say what a file or a folder is: a store, an index, a network, a detector, a table, images, a HATS catalogue.
 
     \b
       astrotl info features.h5
@@ -31,6 +31,8 @@ def info(file: str) -> None:
     lower = file.lower()
     if is_store(file):
         _show_store(file)
+    elif any(os.path.exists(os.path.join(file, f"{name}.properties")) for name in ("hats", "collection")):
+        _show_catalogue(file)
     elif lower.endswith(".ann"):
         _show_index(file)
     elif lower.endswith(".safetensors"):
@@ -77,6 +79,19 @@ def _show_store(file: str) -> None:
         click.echo(f"  and {len(problems) - _PROBLEMS:,} more")
     for row in failed:
         click.echo(f"  failed: {row['id']}: {row['reason']}")
+
+
+def _show_catalogue(file: str) -> None:
+    from astrotl.sources._partitions import open_catalogue
+
+    catalogue, partitions = open_catalogue(file, None)
+    click.echo(f"{file}: HATS catalogue")
+    _lines(
+        objects=f"{sum(partition.rows for partition in partitions):,}",
+        partitions=f"{len(partitions):,}",
+        positions=f"{catalogue.ra}, {catalogue.dec}",
+        ids=catalogue.ids or "none",
+    )
 
 
 def _show_index(file: str) -> None:

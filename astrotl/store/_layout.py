@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from astrotl._locks import locked
-from astrotl.errors import StoreError
-from astrotl.store._sealing import SEAL_BYTES, objects_checksum, seal
+from astrotl.errors import StoreError, first_line
+from astrotl.store._sealing import SEAL_BYTES, is_sealed, objects_checksum, seal
 
 FORMAT = "astrotl-features"
 FORMAT_VERSION = 2
@@ -139,4 +139,6 @@ def why_unusable(path: str, error: Exception) -> str:
         return f"cannot be written ({os.strerror(error.errno)}); what was done is kept"
     if not h5py.is_hdf5(path):
         return "is not a feature store (nor any HDF5 file); make one with astrotl extract"
-    return f"is damaged and cannot be used ({str(error).splitlines()[0]}); extract it again with --overwrite"
+    # What no seal shows to be a store is not overwritten.
+    remedy = "extract it again with --overwrite" if is_sealed(path) else "remove it and extract again"
+    return f"is damaged and cannot be used ({first_line(error)}); {remedy}"

@@ -24,9 +24,9 @@ def folder(tmp_path_factory):
     return folder
 
 
-def call(folder, *arguments, warnings="error"):
+def call(folder, *arguments, command="hats", warnings="error"):
     return subprocess.run(
-        [sys.executable, "-W", warnings, "-m", "astrotl", "hats", *arguments],
+        [sys.executable, "-W", warnings, "-m", "astrotl", command, *arguments],
         capture_output=True, text=True, cwd=folder, check=False,
     )  # fmt: skip
 
@@ -37,6 +37,10 @@ def test_a_store_and_a_table_of_its_ids_become_catalogues(folder):
     assert done.stdout == "galaxies: 28 rows\n"
     assert "astrotl: warning: 2 of 30 objects have no features or no position, and are left out\n" in done.stderr
     assert sum(partition.rows for partition in open_catalogue(folder / "galaxies", None)[1]) == 28
+    known = call(folder, "galaxies", command="info", warnings="default")
+    assert [line.split()[-1] for line in known.stdout.splitlines()] == ["catalogue", "28", "1", "dec", "id"], (
+        known.stderr
+    )
     done = call(folder, "classes.csv", "classes", "--store", "features.h5")
     assert done.stdout == "classes: 2 rows\n", done.stderr
     assert open_catalogue(folder / "classes", None)[0].ids == "id"
