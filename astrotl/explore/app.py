@@ -27,6 +27,8 @@ from astrotl.explore.searching import MOST_BYTES
 
 _KINDS = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 _MOST_ASKED = 32 << 20
+#: So many words of a column are named; nobody tells more colours apart.
+_NAMED = 50
 
 Answer = Callable[[Desk, dict[str, Any]], Any]
 
@@ -92,7 +94,7 @@ def _endpoint(desk: Desk, answer: Answer) -> Callable[[Request], Awaitable[Respo
             if not isinstance(given, dict):
                 raise ValueError("expected an object of JSON")
             said = await run_in_threadpool(answer, desk, given)
-        except (ValueError, TypeError, KeyError, OSError, AstrotlError) as error:
+        except (ValueError, TypeError, KeyError, ArithmeticError, RecursionError, OSError, AstrotlError) as error:
             return _refusal(_reason(error), 400)
         return said if isinstance(said, Response) else JSONResponse(said)
 
@@ -155,10 +157,10 @@ def _cells(desk: Desk, given: dict[str, Any]) -> Any:
 
 
 def _values(desk: Desk, given: dict[str, Any]) -> Response:
-    """Give a column to colour by: how long the names are, the names as JSON, a number for each object."""
+    """Give a column to colour by: how long its names are, the most frequent ones, a number for each object."""
     known = desk.objects.column(str(given["column"]))
     values, names = (known.values, []) if known.is_number else known.codes()
-    head = json.dumps(names).encode()
+    head = json.dumps({"names": names[:_NAMED], "all": len(names)}).encode()
     head += b" " * (-len(head) % 4)
     body = struct.pack("<I", len(head)) + head + np.asarray(values, dtype="<f4").tobytes()
     return Response(body, media_type="application/octet-stream")

@@ -106,6 +106,7 @@ class Desk:
         return {
             "judged": len(judged.places),
             "wanted": int(judged.wanted.sum()),
+            "tells": bool(np.ptp(judged.chances()[judged.open]) > 1e-3) if len(judged.open) else True,
             "expected": None if expected is None else asdict(expected),
         }
 

@@ -67,7 +67,8 @@ class Guard:
         elif scope["path"] == "/" and self._is_token(
             *parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])
         ):
-            kept = f"{self._cookie}={self._token}; Path=/; HttpOnly; SameSite=Strict"
+            # A strict one would not come back when the address is clicked in another page, as in a notebook's terminal.
+            kept = f"{self._cookie}={self._token}; Path=/; HttpOnly; SameSite=Lax"
             await _answer(send_guarded, 303, "", [(b"location", b"/"), (b"set-cookie", kept.encode())])
         elif not self._is_token(self._kept(headers.get("cookie", ""))):
             await _answer(send_guarded, 403, "open the whole address that astrotl explore has printed")

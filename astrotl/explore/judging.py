@@ -131,8 +131,9 @@ class LabelFile:
         at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         new = {name: Judgement(name, label, by, at) for name, label in words.items()}
         for one in new.values():
-            if one.id != one.id.strip() or not (one.id + one.label + one.by).isprintable():
-                raise ValueError(f"labels: {one.id!r} holds letters that no table can keep")
+            for what, text in (("id", one.id), ("label", one.label), ("by", one.by)):
+                if not text.isprintable() or (what == "id" and text != text.strip()):
+                    raise ValueError(f"{what}: {text!r} holds letters that no table can keep")
         with self._lock, locked(os.path.dirname(self.path), wait=True):
             self._read()
             said = {**self._said, **new}

@@ -74,9 +74,8 @@ class Pictures:
 
     def thumbnails(self, rows: list[int], look: Look, side: int) -> list[bytes | None]:
         """Draw some rows as JPEGs of at most ``side`` pixels along their longer side."""
-        if not 16 <= side <= _LONGEST:
-            raise ValueError(f"side: must lie between 16 and {_LONGEST} pixels, got {side}")
-        found = {row: self._kept[row, look, side] for row in self._here(rows, look, side)}
+        _check_side(side)
+        found = self._here(rows, look, side)
         lost = [row for row in dict.fromkeys(rows) if row not in found]
         for start in range(0, len(lost), _BLOCK):
             block = lost[start : start + _BLOCK]
@@ -87,6 +86,7 @@ class Pictures:
 
     def bands(self, row: int, look: Look, side: int) -> list[bytes | None]:
         """Draw one row in colour, and then each of its bands in grey."""
+        _check_side(side)
         whole = self._draw([row], look.colour)[0]
         if whole is None:
             return [None]
@@ -109,20 +109,26 @@ class Pictures:
             drawn[place] = None if name in batch.failed else picture
         return drawn
 
-    def _here(self, rows: list[int], look: Look, side: int) -> list[int]:
+    def _here(self, rows: list[int], look: Look, side: int) -> dict[int, bytes | None]:
         with self._lock:
-            here = [row for row in dict.fromkeys(rows) if (row, look, side) in self._kept]
+            here = {row: self._kept[row, look, side] for row in rows if (row, look, side) in self._kept}
             for row in here:
                 self._kept.move_to_end((row, look, side))
         return here
 
     def _keep(self, key: tuple[object, ...], picture: bytes | None) -> None:
         with self._lock:
+            # Two tabs may have drawn the same one at the same time.
+            self._size += len(picture or b"") - len(self._kept.get(key) or b"")
             self._kept[key] = picture
-            self._size += len(picture or b"")
             while self._size > _ROOM:
                 _, old = self._kept.popitem(last=False)
                 self._size -= len(old or b"")
+
+
+def _check_side(side: int) -> None:
+    if not 16 <= side <= _LONGEST:
+        raise ValueError(f"side: must lie between 16 and {_LONGEST} pixels, got {side}")
 
 
 def packed(pictures: list[bytes | None]) -> bytes:

@@ -74,7 +74,7 @@ def main_directions(store: FeatureStore) -> np.ndarray:
     """Project the vectors, all of one length, on the two main directions of a sample of them, block by block."""
     places = np.full((len(store), 2), np.nan, dtype=np.float32)
     rows = store.done()
-    if len(rows) < 3:
+    if not len(rows):
         return places
     rng = np.random.default_rng(0)
     some = rows if len(rows) <= _SAMPLE else np.sort(rng.choice(rows, _SAMPLE, replace=False))

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from astropy.table import MaskedColumn, Table
+from astropy.time import Time
 
 from astrotl.errors import AstrotlWarning
 from astrotl.store import FeatureStore
@@ -17,8 +18,6 @@ from astrotl.tables import find_ids
 
 _ORDERS = (">=", "<=", "=")
 _WORDS = ("is", "is not", "contains")
-#: So many different words of a column are offered to choose from.
-_OFFERED = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +51,7 @@ class Known:
         order = [one for one in np.argsort(-counts, kind="stable").tolist() if names[one] != ""]
         code = np.full(len(names), -1, dtype=np.float32)
         code[order] = np.arange(len(order))
-        return code[place], [str(names[one]) for one in order[:_OFFERED]]
+        return code[place], [str(names[one]) for one in order]
 
 
 class Objects:
@@ -168,7 +167,11 @@ class Objects:
         self.given = np.concatenate([here, np.setdiff1d(np.arange(len(self.ids)), here)])
         for name in results.colnames:
             column = results[name]
-            if name in self._columns or column.ndim > 1 or column.dtype.kind not in "iufbUSO":
+            if isinstance(column, Time):
+                column = MaskedColumn(column.isot, description=column.info.description)
+            # A column of positions, or of several numbers each, is none here.
+            kind = getattr(getattr(column, "dtype", None), "kind", "V")
+            if name in self._columns or column.ndim > 1 or kind not in "iufbUSO":
                 continue
             self.put(Known(name, _spread(column, firsts, here, len(self.ids)), *_meaning(column)))
         if "label" in results.colnames:

@@ -84,3 +84,19 @@ def test_no_more_pictures_are_kept_than_there_is_room_for(pictures, monkeypatch)
     assert 0 < sum(len(one) for one in pictures._kept.values()) <= 20_000
     again = pictures.thumbnails([0, 99, 0], Look(), 64)
     assert again[0] == again[2] != again[1]
+
+
+def test_a_picture_that_two_tabs_ask_for_at_once_is_counted_once(pictures, monkeypatch):
+    """Else the room would seem full for ever, and nothing would be kept any more."""
+    monkeypatch.setattr(looks, "_ROOM", 40_000)
+    for _ in range(30):
+        pictures._keep((0, Look(), 64), bytes(2000))
+    assert pictures._size == 2000
+    assert len(pictures.thumbnails([1, 2], Look(), 64)) == 2
+
+
+@pytest.mark.parametrize("side", [0, -4, 10**6])
+def test_a_picture_has_a_size(pictures, side):
+    for draw in (lambda: pictures.thumbnails([0], Look(), side), lambda: pictures.bands(0, Look(), side)):
+        with pytest.raises(ValueError, match="side: must lie between 16 and 1024 pixels"):
+            draw()

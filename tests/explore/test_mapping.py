@@ -25,6 +25,13 @@ def test_objects_without_features_have_no_place(tmp_path):
     assert np.isfinite(main_directions(store)).all(axis=1).tolist() == [True] * 5 + [False] * 2
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_few_objects_are_enough(tmp_path, count):
+    store = FeatureStore.open_or_create(tmp_path / "few.h5", list("ab")[:count], 4, {})
+    store.write(range(count), np.random.default_rng(0).normal(size=(count, 4)))
+    assert np.isfinite(main_directions(store)).all()
+
+
 @pytest.mark.parametrize("dim", [1, 2])
 def test_few_features_are_enough(tmp_path, dim):
     store = FeatureStore.open_or_create(tmp_path / "few.h5", list("abcde"), dim, {})

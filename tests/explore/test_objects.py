@@ -1,12 +1,16 @@
 """Columns of a store and of results: joined, ordered, filtered and given out."""
 
+import astropy.units as u
 import numpy as np
 import pytest
-from astropy.table import MaskedColumn, Table
+from astropy.coordinates import SkyCoord
+from astropy.table import MaskedColumn, QTable, Table
+from astropy.time import Time
 
 from astrotl import FeatureStore
 from astrotl.errors import AstrotlWarning
 from astrotl.explore.objects import Objects
+from astrotl.tables import read_table
 
 
 @pytest.fixture
@@ -80,6 +84,18 @@ def test_units_and_descriptions_are_kept(store):
     results["z"].description, results["z"].unit = "redshift", "km/s"
     table = Objects(store, results).table(np.arange(4))
     assert (table["z"].description, str(table["z"].unit), str(table["ra"].unit)) == ("redshift", "km / s", "deg")
+
+
+def test_times_are_shown_and_positions_passed_over(store, tmp_path):
+    """They are columns of their own kinds also where the table was written as ECSV."""
+    when = Time([60000.0, 60001.0], format="mjd")
+    results = QTable(
+        {"id": ["a", "b"], "seen": when, "mag": [18, 19] * u.mag, "at": SkyCoord([1, 2], [3, 4], unit="deg")}
+    )
+    results.write(tmp_path / "out.ecsv")
+    objects = Objects(store, read_table(tmp_path / "out.ecsv"))
+    assert objects.shown(np.array([0, 3]), ["seen", "mag"]) == [["2023-02-25T00:00:00.000", 18.0], ["", None]]
+    assert "at" not in [known.name for known in objects.columns]
 
 
 def test_the_most_frequent_word_has_the_first_colour(store):

@@ -8,11 +8,9 @@ async function send(name, body, headers) {
     throw new Error("The server does not answer, so nothing is saved. Start astrotl explore again.");
   }
   if (answer.ok) return answer;
-  let why = `${name}: ${answer.status}`;
-  try {
-    why = (await answer.json()).error ?? why;
-  } catch { /* the status says enough */ }
-  throw new Error(why);
+  // What does not come from the answers themselves is plain text.
+  const said = await answer.text();
+  throw new Error(answer.headers.get("Content-Type") === "application/json" ? JSON.parse(said).error : said);
 }
 
 const json = { "Content-Type": "application/json" };
@@ -43,8 +41,8 @@ export async function askPictures(name, given) {
 export async function askValues(column) {
   const buffer = await askBinary("values", { column });
   const length = new DataView(buffer).getUint32(0, true);
-  const names = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
-  return { names, values: new Float32Array(buffer, 4 + length) };
+  const told = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
+  return { ...told, values: new Float32Array(buffer, 4 + length) };
 }
 
 export async function drop(file) {

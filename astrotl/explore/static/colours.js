@@ -1,5 +1,5 @@
 // Colours that the colour-blind tell apart: of labels, of classes, of numbers.
-import { state } from "./state.js";
+import { counted, state } from "./state.js";
 
 // After Okabe and Ito, without black, and with two greys for what there are too many of.
 const CLASSES = [
@@ -26,6 +26,12 @@ export function rgb(colour) {
   return [whole >> 16, (whole >> 8) & 255, whole & 255];
 }
 
+// What is written on a colour is dark or white, whichever is easier to read.
+export function inkOn(colour) {
+  const [red, green, blue] = rgb(colour).map((value) => (value / 255) ** 2.2);
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.18 ? "#10131a" : "#ffffff";
+}
+
 export function along(part) {
   const at = Math.min(Math.max(part, 0), 1) * (ALONG.length - 1);
   const low = Math.min(Math.floor(at), ALONG.length - 2);
@@ -35,11 +41,11 @@ export function along(part) {
 export const isDark = () => matchMedia("(prefers-color-scheme: dark)").matches;
 export const rest = () => (isDark() ? [112, 121, 135] : [138, 146, 158]);
 // What is not judged stays behind what is, also behind the grey of the boring.
-export const unjudged = () => (isDark() ? [64, 71, 84] : [188, 194, 204]);
+export const unjudged = () => (isDark() ? [80, 89, 104] : [188, 194, 204]);
 export const plain = () => (isDark() ? [120, 176, 222] : [44, 104, 158]);
 
 // Give each point its colour, and say what the colours mean.
-export function coloured(kind, values, names) {
+export function coloured(kind, { values, names, all }) {
   const colours = new Uint8Array(3 * values.length);
   const legend = [];
   let colourOf;
@@ -48,8 +54,8 @@ export function coloured(kind, values, names) {
     shown.forEach((text, i) => legend.push({ text, colour: CLASSES[i] }));
     const palette = CLASSES.map(rgb);
     const others = rest();
-    const more = names.length - shown.length;
-    if (more) legend.push({ text: `${more} others`, colour: `rgb(${others})` });
+    const more = all - shown.length;
+    if (more) legend.push({ text: `${counted(more)} others`, colour: `rgb(${others})` });
     colourOf = (value) => palette[value] ?? others;
   } else {
     const known = values.filter(Number.isFinite).sort();

@@ -1,6 +1,6 @@
 // The objects in order, as images or as a table; only what is in sight is in the page.
 import { cells, setNames } from "./cells.js";
-import { labelColour } from "./colours.js";
+import { inkOn, labelColour } from "./colours.js";
 import { forget, setSide, show } from "./pictures.js";
 import { asText, byId, columnNamed, counted, make, on, setFocus, setSelection, state, tell } from "./state.js";
 
@@ -26,7 +26,10 @@ export function startGallery() {
     setSide(size * devicePixelRatio);
     layOut(true);
   });
-  if (!state.told.images) setView("table");
+  if (!state.told.images) {
+    setView("table");
+    byId("views").hidden = true;
+  }
   on("order", () => {
     scroll.scrollTop = 0;
     layOut(false);
@@ -86,6 +89,7 @@ function layOut(keepPlace) {
   tiles.style.minWidth = byId("table-head").style.minWidth = view === "table" ? `${100 * tableColumns().length}px` : "";
   const filtered = state.filters.length > 0 || state.show !== "all";
   empty.textContent = filtered ? "Nothing passes all of these filters." : "There are no objects here.";
+  if (state.show === "unjudged" && !state.filters.length) empty.textContent = "All of them are judged.";
   draw();
 }
 
@@ -190,6 +194,7 @@ function mark() {
     if (badge) {
       badge.textContent = label;
       badge.style.background = label ? labelColour(label) : "";
+      badge.style.color = label ? inkOn(labelColour(label)) : "";
     }
     const cell = element.querySelector("[data-label]");
     if (cell) cell.textContent = label;

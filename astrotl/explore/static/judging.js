@@ -88,7 +88,11 @@ export function next() {
 async function askNext() {
   const { row } = await ask("ask", { passed: [...passed] });
   if (row !== null) setFocus(row);
-  else say("There is nothing left to ask.");
+  else {
+    state.asking = false;
+    byId("ask").setAttribute("aria-pressed", false);
+    say("There is nothing left to ask.");
+  }
   tell("asking");
 }
 
@@ -100,7 +104,8 @@ export function improve() {
       const told = await ask("improve");
       expectation(told);
       tell("ranked");
-      say(`Ranked by ${counted(told.judged)} judgements.`);
+      const by = `Ranked by ${counted(told.judged)} ${told.judged === 1 ? "judgement" : "judgements"}`;
+      say(told.tells ? `${by}.` : `${by}, which do not tell yet what is of interest: judge some more.`);
     } finally {
       byId("improve").disabled = false;
     }

@@ -13,6 +13,7 @@ const NOTES = {
   umap: "Neighbours are alike; distances between groups mean nothing",
 };
 const canvas = byId("points"), box = byId("map"), hover = byId("hover"), path = byId("lasso-line").firstElementChild;
+const here = byId("here"); // a ring around the object that is looked at
 let points, places = null, grid = null, states = new Uint8Array(0), waiting = 0;
 let view = { x: 0, y: 0, scale: 1 }, lasso = null, drag = null, waitingFor = 0;
 
@@ -33,7 +34,10 @@ export async function startMap() {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", colour);
   new ResizeObserver(later).observe(box);
   for (const event of ["selection", "order", "focus"]) on(event, restate);
-  on("labels", () => byId("colour").value === "label" && colour());
+  on("labels", () => {
+    restate();
+    if (byId("colour").value === "label") colour();
+  });
   on("columns", () => {
     offerColumns();
     if (!["", "label"].includes(byId("colour").value)) colour();
@@ -102,7 +106,7 @@ async function colour() {
   } else if (name) {
     const told = await tried(() => askValues(name));
     if (!told) return;
-    ({ colours, legend } = coloured(columnNamed(name).kind, told.values, told.names));
+    ({ colours, legend } = coloured(columnNamed(name).kind, told));
   } else {
     const one = plain();
     for (let i = 0; i < count; i++) colours.set(one, 3 * i);
@@ -136,7 +140,8 @@ function restate() {
   states.fill(all ? 1 : 0);
   if (!all && !state.selection.size) for (const row of state.order) states[row] = 1;
   for (const row of state.selection) states[row] = 1;
-  if (state.focus >= 0) states[state.focus] = 2;
+  // The gallery shows what is left to judge, the map what was judged already.
+  if (state.show === "unjudged" && !state.selection.size) for (const row of state.labels.keys()) states[row] = 1;
   points.set("state", states);
   later();
 }
@@ -154,6 +159,10 @@ function draw() {
   const far = Math.min(7, Math.max(2.6, 500 / Math.sqrt(states.length)));
   const size = Math.min(12, far * Math.max(1, view.scale / fitted()) ** 0.3);
   points.draw(view, size * devicePixelRatio, width, height);
+  const [x, y] = [places[2 * state.focus], places[2 * state.focus + 1]];
+  here.hidden = !Number.isFinite(x);
+  here.style.left = `${((x - view.x) * view.scale + width / 2) / devicePixelRatio}px`;
+  here.style.top = `${(height / 2 - (y - view.y) * view.scale) / devicePixelRatio}px`;
 }
 
 function fitted() {

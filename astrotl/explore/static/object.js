@@ -1,6 +1,6 @@
 // One object: its bands, what it was judged to be, where it is, its neighbours and its row of the table.
 import { ask, askPictures } from "./api.js";
-import { labelColour } from "./colours.js";
+import { inkOn, labelColour } from "./colours.js";
 import { show } from "./pictures.js";
 import { asText, byId, columnNamed, make, on, say, setFocus, state, tell, tried } from "./state.js";
 
@@ -75,8 +75,9 @@ function judgeButtons() {
   const keys = ["y", "a", "b"];
   return make("div", { class: "judge", role: "group", "aria-label": "Judge" }, ...state.told.classes.map((label, i) => {
     const button = make("button", { "data-judge": label, onclick: () => tell("judge", label) },
-      label, make("kbd", { text: keys[i] ?? String(i - 2) }));
+      make("span", { text: label, title: label }), i < 12 ? make("kbd", { text: keys[i] ?? String(i - 2) }) : "");
     button.style.setProperty("--c", labelColour(label));
+    button.style.setProperty("--on", inkOn(labelColour(label)));
     return button;
   }));
 }
@@ -121,18 +122,19 @@ function sexagesimal(value, kind) {
 }
 
 function neighbours(told) {
-  if (!told.length) return [make("p", { class: "note", text: "It has no features, and so no neighbours." })];
-  const strip = make("div", { class: "strip near" }, ...told.map((one) => {
-    const img = make("img", { alt: one.id });
-    const [distance, title] = [one.distance.toFixed(3), `${one.id}\ndistance ${one.distance.toFixed(4)}`];
-    const text = state.told.images ? distance : `${one.id} ${distance}`;
+  const heading = make("h3", { text: "Neighbours, with distances" });
+  if (!told.length) return [heading, make("span", { class: "note", text: "It has none in the features." })];
+  const { images } = state.told;
+  const strip = make("div", { class: images ? "strip near" : "strip words" }, ...told.map((one) => {
+    const img = make("img", { alt: one.id }), distance = make("span", { text: one.distance.toFixed(3) });
+    const title = `${one.id}\ndistance ${one.distance.toFixed(4)}`;
     const figure = make("figure", { title, onclick: () => setFocus(one.row) },
-      make("span", {}, img), make("figcaption", { text }));
-    if (state.told.images) show(img, one.row);
-    else img.remove();
+      images ? make("span", {}, img) : "",
+      make("figcaption", {}, images ? "" : make("span", { text: one.id }), distance));
+    if (images) show(img, one.row);
     return figure;
   }));
-  return [make("h3", { text: "Nearest in the features, with distances" }), strip];
+  return [heading, strip];
 }
 
 function table(cells) {

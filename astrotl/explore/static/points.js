@@ -6,8 +6,8 @@ uniform vec2 scale; uniform vec2 shift; uniform float size;
 varying vec4 paint;
 void main() {
   gl_Position = vec4(place * scale + shift, 0.0, 1.0);
-  gl_PointSize = size * (state > 1.5 ? 1.9 : 1.0);
-  paint = vec4(colour, state < 0.5 ? 0.13 : state > 1.5 ? 1.0 : 0.8);
+  gl_PointSize = size;
+  paint = vec4(colour, state < 0.5 ? 0.13 : 0.8);
 }`;
 const FRAGMENT = `
 precision mediump float; varying vec4 paint;
@@ -77,7 +77,7 @@ function plainCanvas(context) {
         const x = width / 2 + (place[2 * i] - view.x) * view.scale;
         const y = height / 2 - (place[2 * i + 1] - view.y) * view.scale;
         if (!(x > -size && x < width + size && y > -size && y < height + size)) continue;
-        const side = size * (state[i] > 1 ? 1.7 : 0.9);
+        const side = 0.9 * size;
         context.fillStyle = `rgba(${colour[3 * i]},${colour[3 * i + 1]},${colour[3 * i + 2]},${state[i] ? 0.8 : 0.13})`;
         context.fillRect(x - side / 2, y - side / 2, side, side);
       }

@@ -30,26 +30,34 @@ export function startSearching() {
   on("like", () => tried(likeSelection));
 }
 
-function degrees(text, hours) {
-  if (!text.includes(":")) return Number(text);
-  const [first, second = 0, third = 0] = text.replace("−", "-").split(":").map(Number);
+const ANGLE = /^[-+]?\d+(\.\d*)?(:\d+(\.\d*)?){0,2}$/;
+
+// Right ascension and declination as astronomers write them, and a radius; null if it is something else.
+function asPosition(text) {
+  const plain = text.replaceAll("−", "-").replace(/(?<=\d\.?)(h(?=\d)|[dm°'′](?=[\s\d,]|$))/gi, ":");
+  let parts = plain.replace(/(?<=\d\.?)(s|"|″|:)(?=[\s,]|$)/gi, "").split(/[\s,]+/);
+  if (parts.length > 5) parts = [parts.slice(0, 3).join(":"), parts.slice(3, 6).join(":"), ...parts.slice(6)];
+  if (![2, 3].includes(parts.length) || !parts.every((part) => ANGLE.test(part))) return null;
+  const [ra, dec, radius = 60] = parts.map(degrees);
+  return { ra: parts[0].includes(":") ? 15 * ra : ra, dec, radius };
+}
+
+function degrees(text) {
+  const [first, second = 0, third = 0] = text.split(":").map(Number);
   const size = Math.abs(first) + second / 60 + third / 3600;
-  return (text.startsWith("-") || text.startsWith("−") ? -size : size) * (hours ? 15 : 1);
+  return text.startsWith("-") ? -size : size;
 }
 
 async function find(text) {
   if (!text) return forget();
-  const parts = text.split(/[\s,]+/);
-  if (state.told.positions && [2, 3].includes(parts.length)) {
-    const [ra, dec, radius = 60] = [degrees(parts[0], true), degrees(parts[1], false), ...parts.slice(2).map(Number)];
-    if ([ra, dec, radius].every(Number.isFinite)) {
-      const { column } = await ask("near", { ra, dec, radius });
-      state.filters = state.filters.filter((one) => one.column !== column);
-      await showColumn(column, false);
-      await addFilter({ column, op: "<=", value: String(radius) });
-      if (state.order.length) setFocus(state.order[0]);
-      return say(`${counted(state.order.length)} objects lie within ${radius} arcsec.`);
-    }
+  const there = state.told.positions && asPosition(text);
+  if (there) {
+    const { column } = await ask("near", there);
+    state.filters = state.filters.filter((one) => one.column !== column);
+    await showColumn(column, false);
+    await addFilter({ column, op: "<=", value: String(there.radius) });
+    if (state.order.length) setFocus(state.order[0]);
+    return say(`${counted(state.order.length)} objects lie within ${there.radius} arcsec.`);
   }
   state.filters = state.filters.filter((one) => one.column !== "id");
   await addFilter({ column: "id", op: "contains", value: text });

@@ -1,7 +1,7 @@
 // Above the gallery: the order, the filters, the captions and the stretch.
 import { ask, askBinary } from "./api.js";
 import { forgetCells } from "./cells.js";
-import { byId, columnNamed, fill, make, on, setFocus, state, tell, tried } from "./state.js";
+import { byId, columnNamed, fill, make, on, setFocus, setSelection, state, tell, tried } from "./state.js";
 
 const OPS = { number: [">=", "<=", "="], word: ["contains", "is", "is not"] };
 
@@ -83,6 +83,9 @@ export async function reorder() {
   state.order = new Uint32Array(buffer);
   state.placeOf = new Map();
   state.order.forEach((row, place) => state.placeOf.set(row, place));
+  // A label is for all that are selected, so none of them may be out of sight.
+  const seen = [...state.selection].filter((row) => state.placeOf.has(row));
+  if (seen.length < state.selection.size) setSelection(seen);
   byId("direction").textContent = state.descending ? "↓" : "↑";
   byId("show").value = state.show;
   byId("chips").replaceChildren(...state.filters.map(chip));
@@ -102,7 +105,7 @@ function offer() {
   const { columns, classes } = state.told;
   fill(byId("sort"), [["", "as given"], ...columns.map((one) => [one.name, one.name])], state.sort);
   const kinds = classes.map((one) => [`=${one}`, one]);
-  fill(byId("show"), [["all", "all"], ["unjudged", "not judged"], ["judged", "judged"], ...kinds], state.show);
+  fill(byId("show"), [["all", "all objects"], ["unjudged", "not judged"], ["judged", "judged"], ...kinds], state.show);
   fill(byId("filter-column"), columns.map((one) => [one.name, one.name]), byId("filter-column").value);
   offerOps();
   const others = columns.filter((one) => !["id", "label"].includes(one.name));
