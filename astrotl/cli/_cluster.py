@@ -51,10 +51,11 @@ def _client(scheduler: str, workers: int | None, stack: ExitStack) -> Any:
         from distributed import Client, LocalCluster
     except ModuleNotFoundError as error:
         raise missing_dependency(error, "scheduler") from error
-    # What it says of a lost scheduler fills a screen; the command says it in a line.
+    # What it says of a lost scheduler, or of an error in a worker, fills a screen; the command says it in a line.
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     if scheduler == "local":
-        return Client(stack.enter_context(LocalCluster(n_workers=workers, threads_per_worker=1)))
+        cluster = LocalCluster(n_workers=workers, threads_per_worker=1, silence_logs=logging.CRITICAL)
+        return Client(stack.enter_context(cluster))
     if workers is not None:
         raise ValueError("workers: goes with --scheduler local; a cluster has the workers that it has")
     try:

@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
+from dataclasses import replace
 from typing import Any
 
 from astrotl._executors import finished
@@ -36,6 +37,9 @@ def fill_shards(
     advance: Callable[[int], Any],
 ) -> None:
     """Do what the shards miss: here one after the other, block by block; elsewhere shard by shard."""
+
+    # A rerun does the very same batches, whatever block it was given.
+    work = replace(work, block=store.block)
 
     def tasks() -> Iterator[tuple[str, tuple[Any, ...]]]:
         # Those that exist first: in them it shows that the images are of other objects, before a new one is made.

@@ -186,6 +186,26 @@ def test_local_processes_serve_from_the_command_line(stack, whole, tmp_path):
     assert open_store(tmp_path / "survey").features().tobytes() == whole.tobytes()
 
 
+def test_a_mistake_that_a_worker_finds_is_one_line(stack, tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "astrotl",
+        "extract",
+        stack,
+        "--extractor",
+        "pixels",
+        "--step",
+        "crop-centre:size=16",
+    ]
+    command += ["--scheduler", "local", "--workers", "1", "--shard", "320", "-o", tmp_path / "survey"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 1
+    *lines, last = done.stderr.splitlines()
+    assert last.startswith("astrotl: error: images: Pixels expects values from 0 to 1, got")
+    assert len(lines) == 2, done.stderr
+
+
 @pytest.mark.parametrize(
     ("asked", "said"),
     [

@@ -60,8 +60,9 @@ def test_a_rerun_makes_the_missing_shard_alone(source, whole, survey):
     os.unlink(survey.path_of(2))
     with pytest.warns(AstrotlWarning, match=r"1 of 4 shards are missing.*shard-00002.h5.*astrotl repair"):
         assert len(open_store(survey.path).done()) == 34
-    again = extract_features(source, "profiles", survey.path, block=4, shard=16)
+    again = extract_features(source, "profiles", survey.path, block=7, shard=16)
     assert again.features().tobytes() == whole.tobytes()
+    assert again.shard(2).block == again.block == 4
     assert Path(survey.path_of(0)).stat().st_mtime_ns == kept
 
 
