@@ -37,7 +37,6 @@ def fill_shards(
     advance: Callable[[int], Any],
 ) -> None:
     """Do what the shards miss: here one after the other, block by block; elsewhere shard by shard."""
-
     # A rerun does the very same batches, whatever block it was given.
     work = replace(work, block=store.block)
 
