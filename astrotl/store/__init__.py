@@ -30,14 +30,14 @@ def open_store(path: str | os.PathLike[str]) -> FeatureStore:
 
 def delete_store(path: str | os.PathLike[str]) -> None:
     """Remove a store from the disk, even a damaged file, but nothing that is no store or is being written."""
-    if not os.path.isdir(path) and not is_store(path):
-        raise StoreError(f"{os.fspath(path)}: is not a feature store, so it is not overwritten; name another file")
     try:
         if os.path.isdir(path):
             ShardedStore(path).delete()
-            return
-        with locked(path):
-            os.unlink(path)
+        elif is_store(path):
+            with locked(path):
+                os.unlink(path)
+        else:
+            raise StoreError(f"{os.fspath(path)}: is not a feature store, so it is not overwritten; name another file")
     except PermissionError as error:
         raise StoreError(f"{os.fspath(path)}: may not be removed (permission denied); name another place") from error
 

@@ -13,6 +13,7 @@ import pytest
 
 from astrotl import extract_features, open_source, open_store, simulate
 from astrotl.errors import AstrotlError
+from astrotl.store import is_store
 
 distributed = pytest.importorskip("distributed", reason="needs the extra dask")
 
@@ -85,7 +86,7 @@ def _wait_for(happened, seconds=60):
 
 
 def _count_done(path):
-    return open_store(path).count_done() if path.exists() else 0
+    return open_store(path).count_done() if is_store(path) else 0
 
 
 @pytest.mark.parametrize("shard", [None, 320])
