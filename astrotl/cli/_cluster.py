@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
@@ -54,7 +55,10 @@ def _client(scheduler: str, workers: int | None, stack: ExitStack) -> Any:
     # What it says of a lost scheduler, or of an error in a worker, fills a screen; the command says it in a line.
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     if scheduler == "local":
-        cluster = LocalCluster(n_workers=workers, threads_per_worker=1, silence_logs=logging.CRITICAL)
+        with warnings.catch_warnings():
+            # Where the usual port of the dashboard is taken it has another one, which is said in any case.
+            warnings.filterwarnings("ignore", message="Port")
+            cluster = LocalCluster(n_workers=workers, threads_per_worker=1, silence_logs=logging.CRITICAL)
         return Client(stack.enter_context(cluster))
     if workers is not None:
         raise ValueError("workers: goes with --scheduler local; a cluster has the workers that it has")

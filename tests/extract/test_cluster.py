@@ -3,10 +3,12 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -200,7 +202,12 @@ def test_a_mistake_that_a_worker_finds_is_one_line(stack, tmp_path):
         "crop-centre:size=16",
     ]
     command += ["--scheduler", "local", "--workers", "1", "--shard", "320", "-o", tmp_path / "survey"]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    with socket.socket() as taken:
+        # Somebody else's dashboard, if there is not one already.
+        with suppress(OSError):
+            taken.bind(("", 8787))
+            taken.listen()
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 1
     *lines, last = done.stderr.splitlines()
     assert last.startswith("astrotl: error: images: Pixels expects values from 0 to 1, got")
