@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 from collections.abc import Iterator
@@ -57,3 +58,14 @@ algebra = _SingleThreadedAlgebra()
 if hasattr(os, "register_at_fork"):
     # A lock that another thread holds would stay locked in the new process for ever.
     os.register_at_fork(after_in_child=algebra.__init__)  # type: ignore[misc]
+
+
+@functools.cache
+def lasting_pool() -> ThreadPoolExecutor:
+    """Give the pool that stays open: what takes less than a thousandth of a second is not worth a pool of its own."""
+    return ThreadPoolExecutor(cores(), thread_name_prefix="astrotl-lasting")
+
+
+if hasattr(os, "register_at_fork"):
+    # The threads stay behind in the old process.
+    os.register_at_fork(after_in_child=lasting_pool.cache_clear)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from astrotl.cli._cluster import at_work, cluster_options
@@ -19,11 +21,19 @@ from astrotl.cli._options import bar, shared_options
     show_default=True,
     help="Longer features are reduced to so many numbers first; distances are taken from all.",
 )
-@click.option("--trees", type=click.IntRange(1), default=20, show_default=True, help="More are a larger, faster index.")
+@click.option(
+    "--trees", type=click.IntRange(1), help="More are a larger index; by default 20, or 12 for each shard of a folder."
+)
 @cluster_options
 @shared_options
 def index(
-    store: str, output: str | None, metric: str, reduce: int, trees: int, scheduler: str | None, workers: int | None
+    store: str,
+    output: str | None,
+    metric: str,
+    reduce: int,
+    trees: int | None,
+    scheduler: str | None,
+    workers: int | None,
 ) -> None:
     """Build an index of neighbours, which makes every search of a large store fast.
 
@@ -41,19 +51,16 @@ def index(
     from astrotl.store import ShardedStore, open_store
 
     opened = open_store(store)
+    asked: dict[str, Any] = {"metric": metric, "reduce": reduce, **({} if trees is None else {"trees": trees})}
     if isinstance(opened, ShardedStore):
         with at_work(scheduler, workers) as where:
-            of_shards = ShardedIndex.build(
-                opened, output, metric=metric, reduce=reduce, trees=trees, progress=bar, **where
-            )
+            of_shards = ShardedIndex.build(opened, output, progress=bar, **asked, **where)
         made: Index = of_shards
         path, recall = of_shards.path, of_shards.found
     else:
         if scheduler is not None:
             raise ValueError(f"scheduler: {store} is one file, which this process indexes; a cluster indexes shards")
-        of_one = AnnoyIndex.build(
-            opened, output, metric=metric, reduce=reduce, trees=trees, jobs=workers or 1, progress=bar
-        )
+        of_one = AnnoyIndex.build(opened, output, jobs=workers or 1, progress=bar, **asked)
         made = of_one
         path, recall = of_one.path, of_one.recall(10, 100)
     click.echo(f"{path}: {len(made):,} objects, {metric}, finds {recall:.1%} of the true ten nearest")

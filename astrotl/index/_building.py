@@ -32,7 +32,9 @@ _FORESTS = 4
 #: has to lie in the directions that are kept.
 _HELD = 0.99
 #: This part of the nearest of a sample is found.
-_RECALL = 0.991
+_RECALL = 0.990
+#: What a sample may fall short of it by chance.
+_SLACK = 0.01
 #: Among more candidates than this the true nearest are not looked for.
 _MOST = 64 * NEAREST
 
@@ -46,21 +48,41 @@ def build_missing(
     progress: Callable[..., Any] | None,
 ) -> None:
     """Grow the indexes that are missing or are not what is wanted, and write the list of all."""
-    projection = _projection(store, wanted)
-    wanted = replace(wanted, projection=name_of(projection))
-    pieces = wanted.pieces(store)
-    plan = Plan(projection, wanted.trees, wanted.seed)
-    kept = [fits(piece, plan) for piece in pieces]
-    if all(kept) and _is_listed(store, wanted):
-        return
-    # The list is never there without what fits it.
-    with suppress(FileNotFoundError):
-        os.unlink(listing_path(store))
-    sample = drawn(store, wanted.counts, 6 * SAMPLE, wanted.seed)
-    queries = seen(store.features(sample), wanted.metric)
+    for held in (_HELD, 1.0):
+        projection = _projection(store, wanted, held)
+        named = replace(wanted, projection=name_of(projection))
+        pieces = named.pieces(store)
+        plan = Plan(projection, wanted.trees, wanted.seed)
+        kept = [fits(piece, plan) for piece in pieces]
+        if all(kept) and _is_listed(store, named):
+            return
+        # The list is never there without what fits it.
+        with suppress(FileNotFoundError):
+            os.unlink(listing_path(store))
+        listing = _grown(store, named, plan, kept, workers, executor, window, progress)
+        # A few objects far from all others may make up most of the differences, and hide those of the rest.
+        if listing.recall >= _RECALL - _SLACK or _is_whole(projection, wanted, store):
+            break
+    listing.write(store)
+
+
+def _grown(
+    store: ShardedStore,
+    named: Listing,
+    plan: Plan,
+    kept: list[bool],
+    workers: int | None,
+    executor: Executor | None,
+    window: int,
+    progress: Callable[..., Any] | None,
+) -> Listing:
+    """Grow what is not kept, find the true neighbours of a sample meanwhile, and settle the effort by these."""
+    pieces = named.pieces(store)
+    sample = drawn(store, named.counts, 6 * SAMPLE, named.seed)
+    queries = seen(store.features(sample), named.metric)
     done = sum(piece.objects for piece, there in zip(pieces, kept, strict=True) if there)
-    bar = progress(total=sum(wanted.counts), initial=done, unit="obj") if progress else None
-    k = min(NEAREST + 1, sum(wanted.counts))
+    bar = progress(total=sum(named.counts), initial=done, unit="obj") if progress else None
+    k = min(NEAREST + 1, sum(named.counts))
 
     def grown() -> Iterator[Found]:
         here = workers or min(cores(), _FORESTS)
@@ -78,7 +100,7 @@ def build_missing(
         if bar is not None:
             bar.close()
     shards = Shards(store, [piece.as_written() for piece in pieces], executor)
-    _settled(wanted, shards, projection, queries, sample, without(sample, *true)[0]).write(store)
+    return _settled(named, shards, plan.projection, queries, sample, without(sample, *true)[0])
 
 
 def drawn(store: ShardedStore, counts: tuple[int, ...], most: int, seed: int) -> np.ndarray:
@@ -96,7 +118,12 @@ def drawn(store: ShardedStore, counts: tuple[int, ...], most: int, seed: int) ->
     return np.concatenate(rows)
 
 
-def _projection(store: ShardedStore, wanted: Listing) -> Projection:
+def _is_whole(projection: Projection, wanted: Listing, store: ShardedStore) -> bool:
+    """Say whether as many directions are kept as may be."""
+    return projection.directions is None or len(projection.directions) >= min(wanted.reduce, store.shape[1])
+
+
+def _projection(store: ShardedStore, wanted: Listing, held: float) -> Projection:
     """Take the numbers that most of the shards are indexed by already, or find new ones for all."""
     dim = store.shape[1]
     known: dict[str, str] = {}
@@ -111,13 +138,14 @@ def _projection(store: ShardedStore, wanted: Listing) -> Projection:
     for name, _ in votes.most_common():
         with suppress(IndexMismatchError):
             projection = read_projection(known[name])
-            if name_of(projection) == name:
+            if name_of(projection) == name and (held < 1 or _is_whole(projection, wanted, store)):
                 return projection
     sample = seen(store.features(drawn(store, wanted.counts, FOR_DIRECTIONS, wanted.seed)), wanted.metric)
     with threads(1):
         found = Projection.along(sample.copy(), min(wanted.reduce, dim), wanted.seed)
         assert found.directions is not None
-        return Projection(found.middle, found.directions[: found.enough(sample, _HELD)])
+        kept = len(found.directions) if held == 1 else found.enough(sample, held)
+        return Projection(found.middle, found.directions[:kept])
 
 
 def _is_listed(store: ShardedStore, wanted: Listing) -> bool:
@@ -148,7 +176,7 @@ def _settled(
     while found < _RECALL and nodes < max(listing.counts):
         too_few, nodes = nodes, 2 * nodes
         candidates, found = tried(nodes)
-    while nodes - too_few > nodes // 16 and too_few:
+    while nodes - too_few > nodes // 32 and too_few:
         between = (too_few + nodes) // 2
         fewer, found = tried(between)
         if found < _RECALL:

@@ -70,7 +70,7 @@ class Listing:
 
     def remedy(self, store: ShardedStore) -> str:
         """Say by which command the index is made again as it was; it does what is wrong and leaves the rest."""
-        usual = {"metric": "angular", "reduce": 64, "trees": 20}
+        usual = {"metric": "angular", "reduce": 64, "trees": 12}
         options = [f" --{name} {getattr(self, name)}" for name in usual if getattr(self, name) != usual[name]]
         return f"make it again with: astrotl index {store.path}{''.join(options)}"
 

@@ -92,15 +92,19 @@ def search(piece: Piece, queries: np.ndarray, k: int) -> Found:
 
 def propose(piece: Piece, points: np.ndarray, count: int, nodes: int) -> Found:
     """Find so many candidates of a shard for each query, and how far they are in the few numbers."""
-    part, enough = _opened(piece), max(math.ceil(nodes * piece.share), LEAST)
-    items = np.zeros((len(points), count), dtype=np.intp)
-    apart = np.full(items.shape, np.inf, dtype=np.float32)
-    for query, point in enumerate(points.tolist()):
-        found, distances = part.forest.get_nns_by_vector(point, count, enough, include_distances=True)
-        items[query, : len(found)], apart[query, : len(found)] = found, distances
-    rows = part.rows_of(items)
-    rows[np.isinf(apart)] = -1
+    rows = np.full((len(points), count), -1, dtype=np.intp)
+    apart = np.full(rows.shape, np.inf, dtype=np.float32)
+    fill(piece, points.tolist(), nodes, rows, apart)
     return rows, apart
+
+
+def fill(piece: Piece, points: list[list[float]], nodes: int, rows: np.ndarray, apart: np.ndarray) -> None:
+    """Put the candidates of a shard into the columns of others', which is all that takes time besides the search."""
+    part, enough, count = _opened(piece), max(math.ceil(nodes * piece.share), LEAST), rows.shape[1]
+    for query, point in enumerate(points):
+        found, distances = part.forest.get_nns_by_vector(point, count, enough, include_distances=True)
+        rows[query, : len(found)] = part.rows_of(found)
+        apart[query, : len(found)] = distances
 
 
 def answer(piece: Piece, points: np.ndarray, queries: np.ndarray, count: int, nodes: int) -> Found:
@@ -134,9 +138,10 @@ class _Part:
         if self._rows is not None and len(self._rows) != piece.objects:
             raise IndexMismatchError(f"{piece.store}: has changed since the index was opened; {piece.remedy}")
 
-    def rows_of(self, items: np.ndarray) -> np.ndarray:
+    def rows_of(self, items: list[int]) -> np.ndarray:
         """Say which rows of the whole store these are."""
-        return self._first + (items if self._rows is None else self._rows[items])
+        places = np.array(items, dtype=np.intp)
+        return (places if self._rows is None else self._rows[places]) + self._first
 
 
 def _most_open() -> int:

@@ -74,7 +74,7 @@ class ShardedIndex(Index):
         *,
         metric: str = "angular",
         reduce: int = 64,
-        trees: int = 20,
+        trees: int = 12,
         seed: int = 1,
         workers: int | None = None,
         executor: Executor | None = None,

@@ -365,3 +365,25 @@ def test_the_command_indexes_a_folder(tmp_path, monkeypatch, features, failed):
             catch_exceptions=False,
             standalone_mode=False,
         )
+
+
+def test_neighbours_that_all_lie_in_one_shard_are_found(tmp_path, monkeypatch):
+    """One shard holds something else altogether: a dense cloud, far away from all others."""
+    random = np.random.default_rng(5)
+    vectors = random.normal(size=(1600, 8)).astype(np.float32)
+    vectors[:200] = 0.01 * vectors[:200] + 20
+    plan = [Shard(f"shard-{number:05}.h5", 200) for number in range(8)]
+    store = ShardedStore.open_or_create(tmp_path / "survey", 8, 64, plan, {})
+    for number in range(8):
+        rows = np.arange(200 * number, 200 * (number + 1))
+        path, uuid = store.path_of(number), store.uuid_of(number)
+        FeatureStore.open_or_create(path, rows, 8, {}, uuid=uuid).write(rows - rows[0], vectors[rows])
+    index = ShardedIndex.build(store, metric="euclidean")
+    true, _ = ExactIndex.build(store, metric="euclidean").query(vectors[:50], 10)
+    found, _ = index.query(vectors[:50], 10)
+    # By the main directions of all alone, which lead from the cloud to the others, it would be 0.85.
+    assert np.mean([np.isin(a, b).mean() for a, b in zip(true, found, strict=True)]) > 0.93
+    fairly = index.query(vectors[:50], 60)
+    monkeypatch.setattr("astrotl.index._asked._share", lambda count, shards: count)
+    for answer, wanted in zip(fairly, index.query(vectors[:50], 60), strict=True):
+        np.testing.assert_array_equal(answer, wanted)
