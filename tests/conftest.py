@@ -19,6 +19,21 @@ def shared_data():
 
 
 @pytest.fixture(scope="session")
+def chromium():
+    """Start the browser that there is, once: playwright runs only once in a process."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("there is no chromium on this machine")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(
+            executable_path=program, args=["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
 def install(tmp_path_factory):
     """Have pip build and install the package in a folder, without a network; give the folder to put on the path."""
     for needed in ("pip", "setuptools"):

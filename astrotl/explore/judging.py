@@ -93,7 +93,8 @@ def merge_labels(first: Table, second: Table) -> Table:
         for name in mine.keys() & theirs.keys()
     )
     if apart:
-        warnings.warn(f"{apart} objects were judged differently; the later word counts", AstrotlWarning, stacklevel=2)
+        what = "1 object was" if apart == 1 else f"{apart:,} objects were"
+        warnings.warn(f"{what} judged differently; the later word counts", AstrotlWarning, stacklevel=2)
     return _table(_later(mine, theirs).values())
 
 

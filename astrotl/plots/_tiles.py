@@ -57,6 +57,11 @@ def size_of(rows: Sequence[Sequence[Tile]], largest: float = _WIDTH) -> tuple[fl
     return inches * wide, inches * _tall(rows, inches)
 
 
+def number(value: float) -> str:
+    """Write a number with three digits, so that those of a row are equally long: 0.0464, 0.960 and 1.00."""
+    return f"{value:#.3g}".rstrip(".")
+
+
 def draw_tiles(rows: Sequence[Sequence[Tile]], ax: Axes | None, largest: float = _WIDTH) -> Axes:
     """Draw rows of tiles, the first one at the top."""
     across = max(map(len, rows))

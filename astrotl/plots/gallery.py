@@ -7,7 +7,7 @@ from astropy.table import Row, Table
 from matplotlib.axes import Axes
 
 from astrotl.plots._style import styled
-from astrotl.plots._tiles import Tile, draw_tiles, in_rows, pictures_of
+from astrotl.plots._tiles import Tile, draw_tiles, in_rows, number, pictures_of
 from astrotl.sources import ImageSource
 
 __all__ = ["gallery"]
@@ -60,4 +60,4 @@ def gallery(table: Table, images: ImageSource, *, columns: int = 8, most: int = 
 
 def _number(row: Row) -> str:
     name = next((name for name in ("score", "distance") if name in row.colnames), None)
-    return "" if name is None or np.ma.is_masked(row[name]) else f"{row[name]:.3g}"
+    return "" if name is None or np.ma.is_masked(row[name]) else number(row[name])

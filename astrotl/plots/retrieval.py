@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter
 
 from astrotl.labels import words
 from astrotl.plots._style import BLUE, ORANGE, QUIET, RED, panel, sheet, styled
-from astrotl.plots._tiles import Tile, draw_tiles, in_rows, pictures_of, sheet_below, size_of
+from astrotl.plots._tiles import Tile, draw_tiles, in_rows, number, pictures_of, sheet_below, size_of
 from astrotl.sources import ImageSource
 from astrotl.tasks.retrieval import is_one_of
 
@@ -109,7 +109,7 @@ def ranking_curves(table: Table, *, ax: Axes | None = None) -> Axes:
 
 def _tile(row: Row, pictures: dict[str, np.ndarray], right: int) -> Tile:
     name, frame = str(row["id"]), {1: _RIGHT, 0: _WRONG}.get(right)
-    return Tile(pictures.get(name), name, left=f"#{row['rank']}", right=f"{row['score']:.3g}", frame=frame)
+    return Tile(pictures.get(name), name, left=f"#{row['rank']}", right=number(row["score"]), frame=frame)
 
 
 def _truth(table: Table) -> np.ndarray:

@@ -9,8 +9,8 @@ from astropy.table import Table
 
 __all__ = ["Column", "columns_of"]
 
-#: Fractions are shown with so many digits, unless the column says how it is to be shown.
-_DIGITS = ".4g"
+#: Fractions are shown with so many digits, also where these are zeros, unless the column says how it is to be shown.
+_DIGITS = "#.4g"
 #: Degrees are shown to a third of an arcsecond.
 _DEGREES = ".4f"
 
@@ -41,13 +41,19 @@ def _column(table: Table, name: str) -> Column:
     about = str(getattr(info, "description", None) or "")
     values = _numbers(given)
     if values is not None and getattr(info, "format", None) is None and given.dtype.kind == "f":
-        digits = _DEGREES if unit == "deg" else _DIGITS
-        return Column(name, unit, about, ["" if np.isnan(value) else f"{value:{digits}}" for value in values], values)
+        digits = _DEGREES if unit == "deg" else ".0f" if _are_whole(values) else _DIGITS
+        texts = ["" if np.isnan(value) else f"{value:{digits}}".rstrip(".") for value in values]
+        return Column(name, unit, about, texts, values)
     lines = table[[name]].pformat(max_lines=-1, max_width=-1, show_name=False, show_unit=False, align="<")
     masked = np.broadcast_to(getattr(given, "mask", False), (len(table),)) if getattr(given, "ndim", 1) == 1 else ()
     hidden = list(masked) or [False] * len(table)
     texts = ["" if gone else line.rstrip() for line, gone in zip(lines, hidden, strict=True)]
     return Column(name, unit, about, texts, values)
+
+
+def _are_whole(values: np.ndarray) -> bool:
+    known = values[~np.isnan(values)]
+    return bool((np.abs(known) < 1e6).all() and (known == np.round(known)).all())
 
 
 def _numbers(column: Any) -> np.ndarray | None:

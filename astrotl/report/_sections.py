@@ -170,7 +170,7 @@ def _in_words(value: Any) -> str:
     if isinstance(value, Mapping):
         if "class" in value:
             return _called(str(value["class"]).rpartition(":")[2], value.get("parameters", {}))
-        return ", ".join(f"{key} {_in_words(one)}" for key, one in value.items() if one not in (None, "", [], {}))
+        return ", ".join(f"{key}={_in_words(one)}" for key, one in value.items() if one not in (None, "", [], {}))
     if isinstance(value, str):
         # Where a file lies on this machine is of no use to who reads the page, and nobody's business.
         return os.path.basename(value) if os.path.isabs(value) else value

@@ -110,20 +110,6 @@ def client(copied):
         yield there
 
 
-@pytest.fixture(scope="session")
-def chromium():
-    playwright = pytest.importorskip("playwright.sync_api")
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if program is None:
-        pytest.skip("there is no chromium on this machine")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(
-            executable_path=program, args=["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
-        )
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def opened(chromium):
     """Open pages; none of them may ask for anything elsewhere, or fail, unless the test says so."""

@@ -149,7 +149,7 @@ def test_the_labels_of_two_people_become_one_table():
 def test_the_later_word_counts_and_disagreements_are_counted():
     ann, bob = said(("a", "ring", "ann", "2026-01-01T10:00:00Z")), said(("a", "boring", "bob", "2026-01-02T10:00:00Z"))
     for pair in ((ann, bob), (bob, ann)):
-        with pytest.warns(AstrotlWarning, match="1 objects were judged differently"):
+        with pytest.warns(AstrotlWarning, match="1 object was judged differently"):
             table = merge_labels(*pair)
         assert table["label"].tolist() == ["boring"]
     # A label that was taken back later is no disagreement, and stays taken back.

@@ -30,7 +30,8 @@ def test_each_query_has_its_row_and_comes_first(images, titles, tiles_of):
     )
     ax = gallery(table, images)
     assert titles(ax) == [["query id0", "id1", "id2"], ["query id5", "id6", "id7"]]
-    assert [[tile.texts for tile in row] for row in tiles_of(ax)] == [[[], ["0.1"], ["0.2"]], [[], ["0.3"], ["0.4"]]]
+    texts = [[tile.texts for tile in row] for row in tiles_of(ax)]
+    assert texts == [[[], ["0.100"], ["0.200"]], [[], ["0.300"], ["0.400"]]]
 
 
 def test_the_pictures_are_those_of_the_objects(images, tiles_of):
@@ -52,7 +53,13 @@ def test_a_query_that_is_no_object_of_the_source_has_an_empty_tile(images, tiles
 def test_an_object_without_a_score_has_no_number(images, tiles_of):
     table = Table({"id": ["id1", "id2"], "score": MaskedColumn([0.5, 0.7], mask=[True, False])})
     (row,) = tiles_of(gallery(table, images))
-    assert [tile.texts for tile in row] == [[], ["0.7"]]
+    assert [tile.texts for tile in row] == [[], ["0.700"]]
+
+
+def test_the_numbers_of_a_row_are_equally_exact(images, tiles_of):
+    table = Table({"id": [f"id{row}" for row in range(5)], "distance": [0.0464, 0.96, 1.0, 12.3456, 431.0]})
+    (row,) = tiles_of(gallery(table, images))
+    assert [tile.texts for tile in row] == [["0.0464"], ["0.960"], ["1.00"], ["12.3"], ["431"]]
 
 
 def test_long_ids_keep_both_ends_and_do_not_meet():

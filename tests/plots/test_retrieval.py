@@ -32,7 +32,7 @@ def test_the_first_are_shown_in_order(table, images, tiles):
     drawn = tiles(retrieved(table[::-1], images, columns=4, most=6))
     assert [tile.title for tile in drawn] == images.ids[:6].tolist()
     assert [tile.texts[0] for tile in drawn] == ["#1", "#2", "#3", "#4", "#5", "#6"]
-    assert drawn[0].texts[1] == "0.9"
+    assert drawn[0].texts[1] == "0.900"
 
 
 def test_right_wrong_and_unknown_look_different(table, images, tiles):

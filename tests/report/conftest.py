@@ -1,6 +1,5 @@
 """What the tests of reports share: a small survey of stamps, results of every kind, and a page read again."""
 
-import shutil
 from html.parser import HTMLParser
 
 import numpy as np
@@ -90,18 +89,3 @@ def epochs(tmp_path_factory):
     images = EpochSource(ArraySource(batch.data, ids=batch.ids))
     store = extract_features(images, "profiles", tmp_path_factory.mktemp("epochs") / "epochs.h5")
     return Epochs().run(ExactIndex.build(store)), store, images
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    """Start the browser that there is."""
-    program = next(
-        (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
-    )
-    if program is None:
-        pytest.skip("there is no chromium")
-    api = pytest.importorskip("playwright.sync_api")
-    with api.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield browser
-        browser.close()

@@ -221,6 +221,20 @@ def test_any_table_will_do(table, tmp_path, page_of):
     assert "table" in sections(page_of(tmp_path / "out.html"))
 
 
+def test_the_numbers_of_a_column_are_equally_exact(tmp_path, page_of):
+    table = Table({"id": ["a", "b", "c", "d"], "score": [0.49, 0.2385, 1.0, 1234.0]})
+    write_report(table, tmp_path / "out.html")
+    cells = [text for given, text in page_of(tmp_path / "out.html").all("td") if given.get("class") == "number"]
+    assert cells == ["0.4900", "0.2385", "1.000", "1234"]
+
+
+def test_what_was_asked_is_told_name_by_name(tmp_path, page_of):
+    table = Table({"id": ["a"]})
+    table.meta["astrotl"] = {"task": "Anomaly", "parameters": {"boring": ["boring"], "k": 5}}
+    write_report(table, tmp_path / "out.html")
+    assert "boring=boring, k=5" in [text for _, text in page_of(tmp_path / "out.html").all("td")]
+
+
 def test_columns_of_every_kind_are_shown(tmp_path, page_of):
     table = QTable({"id": [1, 2]})
     table["place"] = SkyCoord([10, 20], [-5, 5], unit="deg")
@@ -235,7 +249,7 @@ def test_columns_of_every_kind_are_shown(tmp_path, page_of):
         "1",
         "10.0,-5.0",
         "50000.0",
-        "1.5",
+        "1.500",
         "0.0 .. 3.0",
         "None",
         "2",
