@@ -24,10 +24,10 @@ def rows():
     yield _row("shards of 655,360", [count / SHARD for count in COUNTS], "")
     yield _row("profiles: core-hours", [count / (stamps["stamps/s"] / workers) / 3600 for count in COUNTS], "h")
     yield _row(f"network: hours on {CORES} cores", [count / (network * CORES) / 3600 for count in COUNTS], "h")
-    yield _row("network: store", [4 * NETWORK_DIM * count for count in COUNTS], "B")
-    yield _row("64 numbers: store", [4 * 64 * count for count in COUNTS], "B")
-    yield _row("index of 64 numbers: files", [bytes_indexed * count for count in COUNTS], "B")
-    yield _row("index: core-hours", [count / (index["objects/s"] / workers) / 3600 for count in COUNTS], "h")
+    yield _row("network's numbers: store", [4 * NETWORK_DIM * count for count in COUNTS], "B")
+    yield _row("of 64 numbers: store", [4 * 64 * count for count in COUNTS], "B")
+    yield _row("of 64 numbers: index", [bytes_indexed * count for count in COUNTS], "B")
+    yield _row("of 64 numbers: index, core-hours", [count / (index["objects/s"] / workers) / 3600 for count in COUNTS], "h")
     yield _row("ids and positions of a catalogue in one file", [56 * count for count in COUNTS], "B")
 
 
