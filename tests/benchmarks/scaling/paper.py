@@ -27,7 +27,8 @@ def rows():
     yield _row("network's numbers: store", [4 * NETWORK_DIM * count for count in COUNTS], "B")
     yield _row("of 64 numbers: store", [4 * 64 * count for count in COUNTS], "B")
     yield _row("of 64 numbers: index", [bytes_indexed * count for count in COUNTS], "B")
-    yield _row("of 64 numbers: index, core-hours", [count / (index["objects/s"] / workers) / 3600 for count in COUNTS], "h")
+    hours = [count / (index["objects/s"] / workers) / 3600 for count in COUNTS]
+    yield _row("of 64 numbers: index, core-hours", hours, "h")
     yield _row("ids and positions of a catalogue in one file", [56 * count for count in COUNTS], "B")
 
 
