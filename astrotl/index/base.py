@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from abc import ABC, abstractmethod
 from functools import cached_property
@@ -11,6 +10,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
+from astrotl._showing import shown
 from astrotl.index._scan import nearest, nearest_others
 from astrotl.index._vectors import BLOCK, Vectors, seen
 from astrotl.store import FeatureStore
@@ -48,7 +48,7 @@ class Index(ABC):
         return len(self.rows)
 
     def _repr_html_(self) -> str:
-        return str(importlib.import_module("astrotl.report.notebook").index_html(self))
+        return shown("index", self)
 
     @property
     def rows(self) -> np.ndarray:

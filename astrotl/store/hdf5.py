@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +17,7 @@ from astropy.table import Table
 
 from astrotl._locks import Turns, locked
 from astrotl._params import difference, nearest
+from astrotl._showing import shown
 from astrotl.errors import StoreError, StoreMismatchError
 from astrotl.store._layout import FORMAT, FORMAT_VERSION, create, keep_reasons, put, starts_of_rows, why_unusable
 from astrotl.store._sealing import check_seal, checksums, objects_checksum
@@ -134,7 +134,7 @@ class FeatureStore:
         return f"<{type(self).__name__} {self.path}: {self.shape[0]} objects, {self.shape[1]} features>"
 
     def _repr_html_(self) -> str:
-        return str(importlib.import_module("astrotl.report.notebook").store_html(self))
+        return shown("store", self)
 
     def missing(self) -> np.ndarray:
         """List the rows that are not done; those that failed are among them, to be tried again."""

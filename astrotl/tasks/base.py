@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from astropy.table import Table
 
 from astrotl import plugins
 from astrotl._params import parameters, plain
+from astrotl._showing import shown
 from astrotl.errors import ContractError
 from astrotl.index import Index
 from astrotl.labels import align
@@ -49,10 +49,6 @@ class Column:
 
 
 _KINDS = {"str": "U", "int": "iu", "float": "f", "bool": "b"}
-
-
-def _in_notebook(table: Table, index: Index) -> str:
-    return str(importlib.import_module("astrotl.report.notebook").table_html(table, index.store))
 
 
 class Task(ABC):
@@ -121,7 +117,7 @@ class Task(ABC):
         table.meta["astrotl"] = {**self._origin(index), **table.meta.get("astrotl", {})}
         if "id" in table.colnames:
             # A notebook shows it with pictures; nothing is read, or even imported, unless one does.
-            table._repr_html_ = partial(_in_notebook, table, index)
+            table._repr_html_ = partial(shown, "table", table, index.store)
         return table
 
     @final
