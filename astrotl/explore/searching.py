@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from astrotl.errors import ImageError, first_line
+from astrotl.errors import AstrotlError, ImageError, first_line
 from astrotl.index import Index
 from astrotl.tasks import Similar
 
@@ -46,8 +46,17 @@ def like_file(index: Index, content: bytes, name: str) -> np.ndarray:
         path = os.path.join(folder, f"dropped{ending}")
         with open(path, "wb") as file:
             file.write(content)
-        _check_pixels(path, ending in _PICTURES)
-        return _distances(index, [path])
+        try:
+            _check_pixels(path, ending in _PICTURES)
+            return _distances(index, [path])
+        except (AstrotlError, ValueError) as error:
+            said = str(error)
+            if said.startswith("bands:"):
+                bands = index.store.provenance.get("source", {}).get("channels", ())
+                said = f"must have all bands of the store: {', '.join(map(str, bands))}"
+            # Whoever dropped it knows it by its name.
+            said = said.removeprefix("file: ").replace(path, os.path.basename(name))
+            raise ImageError(f"file: {said}") from error
 
 
 def near_position(positions: np.ndarray | None, ra: float, dec: float, radius: float) -> np.ndarray:
@@ -94,7 +103,7 @@ def _check_pixels(path: str, is_picture: bool) -> None:
             warnings.simplefilter("ignore")
             sizes = [_picture_size(path)] if is_picture else _fits_sizes(path)
     except Exception as error:
-        raise ImageError(f"file: cannot be read as an image ({first_line(error)})") from error
+        raise ImageError(f"cannot be read as an image ({first_line(error)})") from error
     if max(sizes, default=0) > _MOST_PIXELS:
         raise ValueError(f"file: must have at most {_MOST_PIXELS >> 20} million pixels")
 

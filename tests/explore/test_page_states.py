@@ -76,6 +76,33 @@ def test_a_label_is_only_for_selected_objects_that_are_listed(page, copied, labe
     assert set(labels_in(copied.labels)) == {name for name in copied.store.ids.tolist() if "SIM001" in name}
 
 
+def test_an_error_stays_until_something_else_is_done(page):
+    page.fill("#find-text", "nobody")
+    page.press("#find-text", "Enter")
+    status(page, "0 ids contain nobody.")
+    page.click("#export summary")
+    page.click("[data-format=ecsv]")
+    page.wait_for_selector("#status.bad")
+    assert page.inner_text("#status") == "There is nothing to export."
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector("#status:not(.bad)", state="attached")
+    assert page.inner_text("#status") == ""
+
+
+def test_what_is_looked_at_is_listed(page):
+    page.fill("#find-text", "SIM0011")
+    page.press("#find-text", "Enter")
+    page.wait_for_function("() => document.getElementById('place').textContent.endsWith(' of 1')")
+    page.click(".chip button")
+    page.wait_for_function("() => document.getElementById('place').textContent.includes('of 240')")
+    page.click("#filter summary")
+    page.fill("#filter-value", "SIM002")
+    page.click("#filter form button")
+    page.wait_for_function("() => document.getElementById('place').textContent.includes('of 10')")
+    page.wait_for_function("() => document.querySelector('h2').textContent.startsWith('SIM002')")
+    assert page.locator(".tile.focus").count() == 1
+
+
 @pytest.mark.parametrize("text", ["10h00m00.467s +02d00m00s 2.2", "10 00 00.467 +02 00 00 2.2", "10:00:00.467, 2° 2.2"])
 def test_a_position_may_be_written_as_in_a_paper(page, text):
     page.fill("#find-text", text)

@@ -49,6 +49,14 @@ export function say(text, bad = false) {
   status.classList.toggle("bad", bad);
 }
 
+// What went wrong stays in sight until something else is done; that the server is gone, until it is back.
+for (const event of ["pointerdown", "keydown"]) {
+  addEventListener(event, () => {
+    const { classList, dataset } = byId("status");
+    if (classList.contains("bad") && !dataset.lost) say("");
+  }, true);
+}
+
 // Run what may fail, and tell the user what the server said.
 export async function tried(work) {
   try {

@@ -86,6 +86,8 @@ export async function reorder() {
   // A label is for all that are selected, so none of them may be out of sight.
   const seen = [...state.selection].filter((row) => state.placeOf.has(row));
   if (seen.length < state.selection.size) setSelection(seen);
+  // What is looked at is one of those that are listed, unless the page asks for another.
+  if (!state.asking && state.order.length && !state.placeOf.has(state.focus)) setFocus(state.order[0], false);
   byId("direction").textContent = state.descending ? "↓" : "↑";
   byId("show").value = state.show;
   byId("chips").replaceChildren(...state.filters.map(chip));
