@@ -84,7 +84,7 @@ class Desk:
         """Say what was judged since the page last asked, here or by others who write into the same file."""
         with self._lock:
             self._take_in(self.labels.refresh())
-            return {"upto": len(self._said), "judged": self._said[max(since, 0) :], "learnt": self._design is not None}
+            return {"upto": len(self._said), "judged": self._said[max(since, 0) :]}
 
     def learn(self) -> tuple[np.ndarray, np.ndarray]:
         """Give the numbers by which objects are compared, measured the first time."""

@@ -38,8 +38,8 @@ export function along(part) {
   return ALONG[low].map((value, i) => Math.round(value + (at - low) * (ALONG[low + 1][i] - value)));
 }
 
-export const isDark = () => matchMedia("(prefers-color-scheme: dark)").matches;
-export const rest = () => (isDark() ? [112, 121, 135] : [138, 146, 158]);
+const isDark = () => matchMedia("(prefers-color-scheme: dark)").matches;
+const rest = () => (isDark() ? [112, 121, 135] : [138, 146, 158]);
 // What is not judged stays behind what is, also behind the grey of the boring.
 export const unjudged = () => (isDark() ? [80, 89, 104] : [188, 194, 204]);
 export const plain = () => (isDark() ? [120, 176, 222] : [44, 104, 158]);
