@@ -10,7 +10,7 @@ from astropy.table import Table
 
 from astrotl import FeatureStore
 from tests.explore.conftest import serving
-from tests.explore.test_page import judge, lasso, shown
+from tests.explore.test_page import focussed, judge, lasso, shown
 
 pytestmark = pytest.mark.browser
 
@@ -244,3 +244,16 @@ def test_another_page_can_label_nothing_though_the_browser_knows_the_secret(clie
         finally:
             context.close()
     assert not copied.labels.exists()
+
+
+def test_whoever_goes_elsewhere_while_a_label_is_written_stays_there(page, copied, labels_in):
+    first, elsewhere = shown(page)[0], shown(page)[50]
+    held = []
+    page.route("**/api/judge", lambda route: held.append(route))
+    with page.expect_request("**/api/judge"):
+        page.keyboard.press("b")
+    page.evaluate("row => import('/static/state.js').then(({setFocus}) => setFocus(row))", int(elsewhere))
+    held[0].continue_()
+    status(page, "On the disk")
+    assert focussed(page) == elsewhere
+    assert labels_in(copied.labels)[copied.store.ids[first]] == "boring"

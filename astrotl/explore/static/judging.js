@@ -31,7 +31,8 @@ export function judge(label) {
     say(`${what}: ${label || "no label"}. On the disk; z takes it back.`);
     if (many) setSelection([]);
     else if (state.asking) await askNext();
-    else step(1);
+    // Whoever went elsewhere meanwhile stays there.
+    else if (state.focus === rows[0]) step(1);
   });
 }
 
