@@ -79,7 +79,9 @@ def test_a_slice_is_plain_until_it_is_given_its_images(survey, answers):
 def test_the_table_is_astropys_in_all_else(files, tmp_path):
     table = Similar("SIM0001", k=5).run(ExactIndex.build(files))
     assert type(table) is Table
-    for other in (pickle.loads(pickle.dumps(table)), copy.deepcopy(table), table.copy(), table[:], vstack([table])):
+    # Of a single table, astropy 7 gives that table itself.
+    stacked = vstack([table, table])[:5]
+    for other in (pickle.loads(pickle.dumps(table)), copy.deepcopy(table), table.copy(), table[:], stacked):
         assert "_repr_html_" not in vars(other)
         assert other.meta == table.meta
         assert all(table.values_equal(other)["id"])
