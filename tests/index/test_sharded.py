@@ -120,7 +120,7 @@ def test_a_dask_cluster_builds_and_answers_the_same(tmp_path, built, features, f
     distributed = pytest.importorskip("distributed", reason="needs the extra dask")
     store = make_folder(tmp_path / "survey", features, SIZES, failed)
     with (
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
         distributed.Client(cluster) as client,
     ):
         executor = client.get_executor(pure=False)

@@ -37,7 +37,7 @@ def extract(size, folder):
     from tests.benchmarks.scaling.drawn import Stamps
 
     with (
-        LocalCluster(n_workers=WORKERS, threads_per_worker=1, memory_limit=LIMIT, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=WORKERS, threads_per_worker=1, memory_limit=LIMIT, dashboard_address=":0") as cluster,
         Client(cluster) as client,
     ):
         began = client.run(os.getpid)

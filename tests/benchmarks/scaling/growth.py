@@ -82,7 +82,7 @@ def main(step, size, folder):
     """Do one step, and say what it took."""
     from distributed import Client, LocalCluster
 
-    how = {"n_workers": WORKERS, "threads_per_worker": 1, "memory_limit": None, "dashboard_address": None}
+    how = {"n_workers": WORKERS, "threads_per_worker": 1, "memory_limit": None, "dashboard_address": ":0"}
     with LocalCluster(**how) as cluster, Client(cluster) as client:
         done = globals()[step](size, folder, client.get_executor(pure=False))
         kept, seconds, rate, written, recall, *memory = done
